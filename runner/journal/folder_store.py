@@ -17,7 +17,7 @@ from runner.errors import StateError
 from runner.journal.folder import FORMAT, StateFolder
 from runner.journal.lock import Held, Hold, locked, look
 from runner.journal.partitions import FOLDER, Format, part_name
-from runner.journal.state_store import MOST_PENDING, StoreCheck
+from runner.journal.state_store import MOST_PENDING, EventLog, StoreCheck
 from runner.journal.store import Store, open_for_reading, open_store
 from runner.lib.atomic_files import (
     open_below,
@@ -205,13 +205,19 @@ class FolderStore(Struct, frozen=True):
         """Raise a StateError where the journal is gone but its runs are not, or the folder is not one."""
         self.folder.require_journal()
 
-    def open_log(self) -> Store:
+    def open_log(self, *, afresh: bool = False) -> Store:  # noqa: ARG002 -- there is no copy
         """Open the journal for writing; begin one where the folder is fresh."""
         return open_store(self.folder)
 
     def read_log(self, *, afresh: bool = False) -> Store | None:  # noqa: ARG002 -- there is no copy
         """Open the journal for reading; None where no run has been yet."""
         return open_for_reading(self.folder)
+
+    def lost_here(self, log: EventLog) -> None:
+        """Return nothing: there is no copy."""
+
+    def set_copy_aside(self) -> None:
+        """Do nothing: there is no copy."""
 
     def one_look(self) -> AbstractContextManager[None]:
         """Do nothing: it costs little to look again."""

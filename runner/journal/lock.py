@@ -234,6 +234,7 @@ RENEWALS = 6  # in a lease's life
 _LIFE, _SHORTEST, _LONGEST = timedelta(minutes=2), timedelta(seconds=10), timedelta(hours=1)
 _POLL_S = 2.0
 
+WITHOUT_IT = "Where they are gone for good, `retrain state accept-loss --help` says how to continue without them."
 Reword = Callable[[OSError], StateError]  # turns a store's refusal into an error of the state
 
 

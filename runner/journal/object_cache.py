@@ -20,9 +20,10 @@ from msgspec import Struct
 from runner.errors import StateError
 from runner.http.objects.bucket import Bucket, Item
 from runner.journal.chain import START, line_rows, read_chain
+from runner.journal.state_store import EventLog
 from runner.lib.atomic_files import FILE_MODE, make_folder, open_file, read_up_to, real_folder, replacing
 
-_INDEX, _LINES = "index.json", "journal.jsonl"
+_INDEX, _LINES, _LOST = "index.json", "journal.jsonl", "journal.lost.jsonl"
 _LARGEST_INDEX = 4096
 _SEQ = re.compile(rb'"seq":(?P<seq>[0-9]{1,17})\}\n\Z')  # the last key of an event's canonical form
 _NEAR = 64 * 1024  # bytes from which on a line is found by going through
@@ -159,6 +160,21 @@ class JournalCache:
                 f"This machine's copy of the journal in {self.folder} was damaged, and is removed.",
                 hint="Run the command again; it reads the journal from the store.",
             ) from None
+
+    def beyond(self, log: EventLog) -> str | None:
+        """Return how a journal falls short of what is known of it, as a clause; None where it does not."""
+        number = self.known.events
+        last = next(self.lines(number), b"").removesuffix(b"\n") if number else b""
+        if number == 0 or log.digest(number) == hashlib.sha256(last).hexdigest():
+            return None
+        return f"lacks event {number}, which this machine has read, or holds another one in its place"
+
+    def set_aside(self) -> None:
+        """Keep what is known under another name."""
+        self.close()
+        with suppress(OSError):
+            (self.folder / _LINES).rename(self.folder / _LOST)
+        self.forget()
 
     def forget(self) -> None:
         """Remove what is known."""

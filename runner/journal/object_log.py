@@ -20,7 +20,7 @@ from runner.errors import StateError
 from runner.http.objects.bucket import Bucket, Item
 from runner.journal.chain import START, Link, broken, line_rows, link, read_chain
 from runner.journal.events import Draft
-from runner.journal.lock import Reword
+from runner.journal.lock import WITHOUT_IT, Reword
 from runner.journal.object_cache import PACKS, JournalCache, Pack, chosen, end_of, fetch_pack, unpacked, write_pack
 from runner.journal.state_store import GuardTakenError, HeadMovedError
 from runner.lib.parallel import map_in_threads
@@ -299,7 +299,7 @@ class ObjectLog:
             raise StateError(
                 f"The journal in {self._bucket.address.place} has lost its end: it once held event {commit}.",
                 hint="Restore the objects that were removed or have expired, for example from their older versions; "
-                "nothing is started on a journal that lost its end.",
+                f"nothing is started on a journal that lost its end. {WITHOUT_IT}",
             )
         return items
 

@@ -28,7 +28,7 @@ from runner.journal.object_cache import JournalCache, known_in, machine_folder
 from runner.journal.object_lease import ObjectLease, holder_of, store_checks
 from runner.journal.object_log import JOURNAL, Look, ObjectLog
 from runner.journal.partitions import FOLDER, LARGEST_FORMAT, Format, divided, part_name, read_format
-from runner.journal.state_store import MOST_PENDING, StoreCheck
+from runner.journal.state_store import MOST_PENDING, EventLog, StoreCheck
 from runner.lib.atomic_files import open_file
 from runner.lib.parallel import map_in_threads
 
@@ -317,9 +317,9 @@ class ObjectStore:
             return False
         return True
 
-    def open_log(self) -> ObjectLog:
+    def open_log(self, *, afresh: bool = False) -> ObjectLog:
         """Open the journal for writing."""
-        return self._log(afresh=False)
+        return self._log(afresh=afresh)
 
     def read_log(self, *, afresh: bool = False) -> ObjectLog | None:
         """Open the journal for reading; with `afresh` this machine's copy and packs are not used."""
@@ -331,6 +331,14 @@ class ObjectStore:
         if afresh:
             return ObjectLog(self.bucket, None, self._reworded)
         return ObjectLog(self.bucket, JournalCache(self._machine, found.lineage), self._reworded, self._look)
+
+    def lost_here(self, log: EventLog) -> str | None:
+        """Compare the journal with this machine's copy."""
+        return JournalCache(self._machine, self.format[0].lineage).beyond(log)
+
+    def set_copy_aside(self) -> None:
+        """Rename this machine's copy."""
+        JournalCache(self._machine, self.format[0].lineage).set_aside()
 
     @contextmanager
     def one_look(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from typing import Any
 from runner.errors import StateError
 from runner.journal.chain import START, Link, Row, line_rows, link, read_chain
 from runner.journal.events import Draft
-from runner.journal.lock import Reword
+from runner.journal.lock import WITHOUT_IT, Reword
 from runner.journal.object_cache import JournalCache
 from runner.journal.postgres_database import Database, DatabaseError, DoubtfulError, TakenError
 from runner.journal.state_store import GuardTakenError, HeadMovedError
@@ -97,6 +97,7 @@ class PostgresLog:
                 f"The journal in {self._database.address.place} is not the one that this machine has read: it lacks "
                 f"event {cache.known.events}, or holds another one in its place.",
                 hint="Restore the newest backup of the database; nothing is started on a journal that lost its end. "
+                f"{WITHOUT_IT} "
                 f"Where another journal is there on purpose, remove {quote(str(cache.folder))}.",
             )
 

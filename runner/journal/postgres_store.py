@@ -26,7 +26,7 @@ from runner.journal.postgres_files import PostgresBlobs, PostgresInbox
 from runner.journal.postgres_lease import PostgresLease, holder_of
 from runner.journal.postgres_log import PostgresLog
 from runner.journal.postgres_tables import make_tables, promises, require_keys, require_server
-from runner.journal.state_store import StoreCheck
+from runner.journal.state_store import EventLog, StoreCheck
 
 FORMAT = 1
 _BEGIN = """
@@ -243,9 +243,9 @@ class PostgresStore:
             hint="Check the address in blobs= and the credentials of the environment.",
         )
 
-    def open_log(self) -> PostgresLog:
+    def open_log(self, *, afresh: bool = False) -> PostgresLog:
         """Open the journal for writing."""
-        return self._log(afresh=False)
+        return self._log(afresh=afresh)
 
     def read_log(self, *, afresh: bool = False) -> PostgresLog | None:
         """Open the journal for reading; with `afresh` this machine's copy is not used."""
@@ -256,6 +256,14 @@ class PostgresStore:
         self.require_journal()
         cache = JournalCache(self._machine, self.format.lineage)
         return PostgresLog(self._database, None if afresh else cache, self._reworded)
+
+    def lost_here(self, log: EventLog) -> str | None:
+        """Compare the journal with this machine's copy."""
+        return JournalCache(self._machine, self.format.lineage).beyond(log)
+
+    def set_copy_aside(self) -> None:
+        """Rename this machine's copy."""
+        JournalCache(self._machine, self.format.lineage).set_aside()
 
     def one_look(self) -> AbstractContextManager[None]:
         """Do nothing: the database keeps no reader waiting for long."""

@@ -279,8 +279,8 @@ class StateStore(Protocol):
     def require_journal(self) -> None:
         """Raise a StateError where the journal is gone but what runs left is not, or no state was begun elsewhere."""
 
-    def open_log(self) -> EventLog:
-        """Open the journal for writing; begin one where the place is fresh.
+    def open_log(self, *, afresh: bool = False) -> EventLog:
+        """Open the journal for writing; begin one where the place is fresh. `afresh` is as of `read_log`.
 
         Raises:
             StateError: it is missing, foreign, damaged or cannot be written.
@@ -294,6 +294,12 @@ class StateStore(Protocol):
         Raises:
             StateError: it is missing, foreign or damaged.
         """
+
+    def lost_here(self, log: EventLog) -> str | None:
+        """Return how a journal that was opened afresh falls short of this machine's copy of it, as a clause."""
+
+    def set_copy_aside(self) -> None:
+        """Keep that copy under another name, so that nothing is compared with it any more."""
 
     def one_look(self) -> AbstractContextManager[None]:
         """Show readers within the state as it is at the first look, where looking again would take time."""

@@ -12,7 +12,7 @@ from runner.journal.chain import START, Link, Row, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.folder import StateFolder
 from runner.journal.lock import Held, this_holder
-from runner.journal.state_store import MOST_PENDING, GuardTakenError, HeadMovedError, StoreCheck
+from runner.journal.state_store import MOST_PENDING, EventLog, GuardTakenError, HeadMovedError, StoreCheck
 
 
 class MemoryEvents:
@@ -208,12 +208,18 @@ class MemoryState:
     def require_journal(self) -> None:
         """A journal in memory is never missing."""
 
-    def open_log(self) -> MemoryLog:
+    def open_log(self, *, afresh: bool = False) -> MemoryLog:  # noqa: ARG002 -- there is no copy
         self.begun = True
         return MemoryLog(self.events)
 
     def read_log(self, *, afresh: bool = False) -> MemoryLog | None:  # noqa: ARG002 -- there is no copy
         return MemoryLog(self.events) if self.begun else None
+
+    def lost_here(self, log: EventLog) -> None:
+        """Return nothing: there is no copy."""
+
+    def set_copy_aside(self) -> None:
+        """Do nothing: there is no copy."""
 
     def one_look(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -46,18 +46,27 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="prune_removes_before_it_records",
         file="runner/app/state/prune.py",
-        old="    _record(recorder, files, why)\n"
-        "    refused += [trouble for file in (*left_over, *files) if (trouble := _removed(folder, file))]\n",
-        new="    refused += [trouble for file in (*left_over, *files) if (trouble := _removed(folder, file))]\n"
+        old="    _record(recorder, files, why)\n    going = (*left_over, *files)\n"
+        "    refused += filter(None, map_in_threads(lambda file: _removed(results, file), going, results.threads))\n",
+        new="    going = (*left_over, *files)\n"
+        "    refused += filter(None, map_in_threads(lambda file: _removed(results, file), going, results.threads))\n"
         "    _record(recorder, files, why)\n",
         caught_by=_PRUNE + "test_nothing_goes_before_the_journal_has_it",
     ),
     Mutant(
         name="prune_forgets_what_an_earlier_one_left",
         file="runner/app/state/prune.py",
-        old="    left_over = tuple(_left_over(folder, recorder.progress))\n    files",
-        new="    left_over = tuple[PrunedFile, ...]()\n    files",
+        old="        left_over = _left_over(results, recorder.progress)\n",
+        new="        left_over = tuple[PrunedFile, ...]()\n",
         caught_by=_HOSTILE + "[prune_is_killed]",
+    ),
+    Mutant(
+        name="prune_removes_an_object_with_other_bytes",
+        file="runner/app/state/prune.py",
+        old="blob_sha256(self.blobs, file.path) == file.sha256 else",
+        new="blob_sha256(self.blobs, file.path) else",
+        caught_by="tests/acceptance/contract/test_contract_object_state.py::"
+        "test_results_that_nothing_needs_are_removed_from_the_store",
     ),
     Mutant(
         name="prune_takes_what_serves",

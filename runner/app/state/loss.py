@@ -43,15 +43,19 @@ class _Report(msgspec.Struct, frozen=True):
 _REPORT = msgspec.json.Decoder(_Report)
 
 
-def losses(state: StateStore, store: EventLog, progress: Progress) -> tuple[Finding, ...]:
+def losses(state: StateStore, store: EventLog, progress: Progress, *, afresh: bool = False) -> tuple[Finding, ...]:
     """Return what shows that events are missing from the journal; nothing where it is whole.
+
+    A journal that was opened `afresh` is compared with this machine's copy here; else its reading does that.
 
     Raises:
         StateError: the store cannot be asked.
     """
     folder = state.folder
     if folder is None:
-        return tuple(_store_losses(state, store, progress, progress.runs.values(), whole=False))
+        found = _store_losses(state, store, progress, progress.runs.values(), whole=False)
+        lost = state.lost_here(store) if afresh else None
+        return (*((Finding(where=state.address, what=lost),) if lost else ()), *found)
     entries = (entry for entry in unrecorded_entries(folder, progress) if is_run_id(Path(entry.where).name))
     return (*noted_losses(folder, store), *entries, *_report_losses(state, store, progress.runs.values()))
 
@@ -156,10 +160,8 @@ def way_back(place: StateStore) -> str:
     if place.folder is None:
         return (
             "Restore what its journal has lost: the objects that were removed or have expired, or the newest backup of "
-            f"the database. Where that is gone for good: `retrain state pull {shlex.quote(place.address)} state-copy` "
-            "copies what is left; accept the loss there, with "
-            '`retrain state accept-loss --reason "..." --state state-copy`, and move it on; '
-            "`retrain state migrate --help` says how."
+            "the database. Where that is gone for good, look in the product for newer jobs, then run "
+            f'`retrain state accept-loss --reason "..." --state {shlex.quote(place.address)}`.'
         )
     state = shlex.quote(str(place.folder.root))
     return (

@@ -8,15 +8,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.app.provenance import ci_actor, tool
-from runner.app.state.loss import losses, way_back
+from runner.app.state.loss import losses
 from runner.app.state.open_state import open_state
 from runner.app.state.partitions import each_progress, partitions_of
-from runner.app.state.read_state import no_journal, read_progress
+from runner.app.state.read_state import no_journal
 from runner.app.state.session import Session, unchecked_session
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, UsageError
 from runner.execute.progress_events import Listener, unheard
-from runner.journal.checkpoint import never, show_checkpoint
+from runner.journal.checkpoint import never, read_progress, show_checkpoint
 from runner.journal.end_marks import require_writable
 from runner.journal.events import Draft, Fact, LossAccepted
 from runner.journal.joined import merged
@@ -25,6 +25,8 @@ from runner.journal.progress import Progress
 from runner.journal.state_store import StateStore
 from runner.lib.atomic_files import is_real_folder, make_folder, sync_folder
 from runner.lib.timestamps import stamp
+
+_PIECE = 1024 * 1024  # bytes
 
 
 class ShownState(Struct, frozen=True, kw_only=True):
@@ -164,21 +166,16 @@ def missing_history(state: str) -> tuple[Finding, ...]:
         StateError: the journal is missing, foreign or damaged.
     """
     place = open_state(state)
-    if place.folder is None:
-        raise UsageError(
-            "A loss is accepted in a folder only, where what the journal does not know can be set aside.",
-            hint=way_back(place),
-        )
-    store = place.read_log()
+    store = place.read_log(afresh=True)
     if store is None:
         raise no_journal(place)
     try:
-        return _missing(losses(place, store, read_progress(state)))
+        return _missing(losses(place, store, read_progress(store, place.blobs, never), afresh=True))
     finally:
         store.close()
 
 
-def accept_loss(request: AcceptLossRequest) -> Path | None:
+def accept_loss(request: AcceptLossRequest) -> str | None:
     """Record that events are lost, and return where files lie now that the journal does not know; None without any.
 
     Raises:
@@ -188,23 +185,25 @@ def accept_loss(request: AcceptLossRequest) -> Path | None:
     if not request.reason.strip():
         raise UsageError("A loss needs a reason.", hint='Say what happened: --reason "the disk failed".')
     with unchecked_session(
-        request.state, lock_timeout=request.lock_timeout, listener=request.listener, enough=never
+        request.state, lock_timeout=request.lock_timeout, listener=request.listener, enough=never, afresh=True
     ) as opened:
         missing = _missing(opened.missing)
         if not opened.progress.runs:
             raise UsageError(
-                f"The journal in {opened.folder.root} has no run to continue from.",
-                hint="Restore the newest copy of the state folder, or start again in another folder with --state.",
+                f"The journal in {opened.state.address} has no run to continue from.",
+                hint="Restore the newest copy of the state, or start again in another place with --state.",
             )
-        require_writable(opened.progress.lineage or "")
+        if opened.state.folder is not None:
+            require_writable(opened.progress.lineage or "")
         _record(opened, missing, request.reason)
-        aside = _set_aside(opened)
+        aside = _set_aside(opened) if opened.state.folder is not None else _set_aside_elsewhere(opened)
         show_checkpoint(opened.state.blobs, None)
         opened.store.settle()
         if opened.state.folder is not None:
             opened.state.folder.become_its_own()  # the original lost the same, or is gone
         opened.close_lost_runs()
         opened.finish(ExitCode.OK, None)
+        opened.state.set_copy_aside()
         return aside
 
 
@@ -235,7 +234,30 @@ def _record(opened: Session, missing: tuple[Finding, ...], reason: str) -> None:
     opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=None, fact=fact) for fact in facts])
 
 
-def _set_aside(opened: Session) -> Path | None:
+def _set_aside_elsewhere(opened: Session) -> str | None:
+    """Do the same in an object store or a database: each file is copied, then removed where it was."""
+    blobs, progress, aside = opened.state.blobs, opened.progress, f"lost/{opened.run_id}"
+    unknown = list[str]()
+    try:
+        for name in blobs.names("runs"):
+            _, run_id, rest = name.split("/", 2)
+            run = progress.runs.get(run_id)
+            unrecorded = run is not None and run.report is None and run_id != opened.run_id
+            if not progress.has_run(run_id) or (unrecorded and not rest.startswith("results/")):
+                unknown.append(name)
+        for name in unknown:
+            with blobs.open(name) as stream:
+                blobs.put(name.replace("runs", aside, 1), iter(lambda: stream.read(_PIECE), b""))
+            blobs.remove(name)
+    except OSError as error:
+        raise StateError(
+            f"Files of runs that the journal does not know cannot be moved to {blobs.shown(aside)}: {error.strerror}.",
+            hint="Correct the permissions (to put, and to delete below runs/), then run the command again.",
+        ) from error
+    return blobs.shown(aside) if unknown else None
+
+
+def _set_aside(opened: Session) -> str | None:
     """Move what the journal does not know, and what is not a folder, out of the run folders; nothing is removed."""
     folder, progress = opened.folder, opened.progress
     aside = folder.lost / opened.run_id
@@ -261,7 +283,7 @@ def _set_aside(opened: Session) -> Path | None:
             f"{error.filename} cannot be moved to {aside}: {error.strerror}.",
             hint="Correct the permissions, then run the command again.",
         ) from error
-    return aside if unknown or reports else None
+    return str(aside) if unknown or reports else None
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -265,22 +265,26 @@ def session(
 
 
 @contextmanager
-def unchecked_session(
+def unchecked_session(  # noqa: PLR0913 -- how a state is held, named one by one
     state: str,
     *,
     lock_timeout: timedelta,
     listener: Listener = unheard,
     enough: Enough = always,
     partition: Partition | None = None,
+    afresh: bool = False,
 ) -> Iterator[Session]:
-    """Hold the state, whatever is missing from its journal; `missing` says it. Raises as `session` otherwise."""
+    """Hold the state, whatever is missing from its journal; `missing` says it. Raises as `session` otherwise.
+
+    With `afresh` the journal is read from the state itself, and a copy that this machine has of it is only compared.
+    """
     clock, place = SystemClock(), open_state(partition.address if partition else state)
     run_id = partition.run_id if partition and partition.run_id else new_run_id(clock.now())
     place.require_journal()
     if lock_timeout and (held := place.holder()) is not None:
         listener(None, Preparing(what=f"waiting for {held.who} to end"))
     with place.held(run_id, timeout=lock_timeout.total_seconds()) as hold:
-        store = place.open_log()
+        store = place.open_log(afresh=afresh)
         try:
             progress = _taken_in(store, place, enough)
             recorder = Recorder(store=store, progress=progress, clock=clock, run_id=run_id)
@@ -295,7 +299,7 @@ def unchecked_session(
                 found=state_mark(progress),
                 found_at=progress.last_at,
                 hold=hold,
-                missing=losses(place, store, progress),
+                missing=losses(place, store, progress, afresh=afresh),
             )
         finally:
             store.close()

@@ -22,6 +22,7 @@ class EmptyMachines(Project):
     """A project each command of which is run on a machine of its own, with nothing on it but the checkout."""
 
     store: S3Server
+    is_one: bool = False  # machine, whose home stays
 
     @property
     def address(self) -> str:
@@ -31,8 +32,8 @@ class EmptyMachines(Project):
         return list(arguments)
 
     def variables(self) -> dict[str, str]:
-        home = self.folder / "home" / str(next(_MACHINES))
-        home.mkdir()
+        home = self.folder / "home" / ("same" if self.is_one else str(next(_MACHINES)))
+        home.mkdir(exist_ok=True)
         credentials = {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET}
         return {"HOME": str(home), "RETRAIN_STATE": self.address, **credentials, **self.environment}
 
@@ -84,7 +85,7 @@ def test_three_nights_on_empty_machines_train_each_model_once(machines: EmptyMac
     ended(machines, "verify", "bundle.zip")
     ended(machines, "site", "pages")
     ended(machines, "inspect", "churn")
-    assert "is accepted in a folder only" in ended(machines, "state", "accept-loss", "--reason", "x", code=2).err
+    assert "Nothing is missing" in ended(machines, "state", "accept-loss", "--reason", "x", code=2).err
 
 
 def test_results_that_nothing_needs_are_removed_from_the_store(machines: EmptyMachines) -> None:
@@ -102,6 +103,30 @@ def test_results_that_nothing_needs_are_removed_from_the_store(machines: EmptyMa
     machines.store.objects[before[0]] = machines.store.objects["prod/format.json"]  # not what was recorded
     assert "0 result files" in ended(machines, *words, "--yes").out
     assert before[0] in machines.store.objects
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_loss_is_accepted_in_the_store_by_a_machine_that_knew_the_end_and_by_another(
+    machines: EmptyMachines, knows: bool
+) -> None:
+    machines.add("churn")
+    machines.is_one = knows
+    commits = list[list[str]]()
+    for seed in range(2):
+        machines.write_data("churn", rows(seed=seed))
+        ended(machines, "run", "models.yaml")
+        commits.append(machines.store.names("prod/p/0000/journal/"))
+    for name in set(commits[1]) - set(commits[0]):
+        del machines.store.objects[name]
+    refused = ended(machines, "run", "models.yaml", code=7)
+    assert "retrain state accept-loss" in refused.err
+    accepted = ended(machines, "state", "accept-loss", "--reason", "a lifecycle rule removed them")
+    assert "are in s3://bucket/prod/lost/" in accepted.out
+    assert len([name for name in machines.store.names("prod/lost/") if name.endswith("/report.json")]) == 1
+    assert effects(machines, "churn") == (2, 2)
+    machines.retrain("run", "models.yaml")
+    assert effects(machines, "churn") == (2, 2)  # a person decides first
+    ended(machines, "verify")
 
 
 def test_a_run_that_is_killed_is_continued_by_another_machine_when_its_lease_is_old(machines: EmptyMachines) -> None:
@@ -168,7 +193,7 @@ def test_an_empty_machine_finds_that_the_journal_lost_its_end_by_the_files_of_ru
     machines.write_data("churn", rows(seed=5))
     done = machines.retrain("run", "models.yaml")
     assert (done.code, "belongs to no run in the journal" in done.err) == (7, True), done.err
-    assert "retrain state pull 's3://bucket/prod" in done.err
+    assert 'retrain state accept-loss --reason "..." --state ' in done.err
     assert effects(machines, "churn") == (1, 1)
     assert machines.retrain("verify").code == 7
 
