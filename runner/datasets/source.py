@@ -269,7 +269,8 @@ class RemoteReadError(OSError):
 
 def refused(shown: str, reason: str, hint: str) -> ModelError:
     """Return the error for data that is not read; `reason` is the end of a sentence about it."""
-    return ModelError(Kind.DATA, f"{shown} {reason}.", hint=hint)
+    subject = f"The{shown.removeprefix('the')}" if shown.startswith("the ") else shown
+    return ModelError(Kind.DATA, f"{subject} {reason}.", hint=hint)
 
 
 def unreadable(file: DataFile, error: OSError, guess: str | None = None) -> ModelError:

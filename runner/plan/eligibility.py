@@ -92,7 +92,7 @@ def was_rejected(job: RetrainJob, rejection: Review) -> str:
 def turned_back(departure: RollbackPoint) -> str:
     """Return who turned back from a job and why, as a clause about its data."""
     why = departure.reason or "no reason given"
-    return f"the data is that of job {departure.from_job_id}, from which {departure.by} turned back ({why})"
+    return f"the data is the same as for job {departure.from_job_id}, from which {departure.by} turned back ({why})"
 
 
 Place = tuple[str, str]  # service and name of a model

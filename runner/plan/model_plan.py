@@ -52,6 +52,9 @@ def with_whole_commands(text: str, *, run: str | None, state: str, model: str | 
         if run is None or (arguments == " --force" and not model):
             return f"`retrain {verb} --help`"
         manifest = run.removeprefix("retrain run")
+        named = manifest.removesuffix(state)
+        if named and f"{arguments} ".startswith(f"{named} "):  # it is complete but for the state
+            return f"`retrain {verb}{arguments}{state}`"
         if verb == "validate":
             manifest = manifest.replace(" --emulator", "")
         return f"`retrain {verb}{manifest}{arguments}{select if arguments == ' --force' else ''}`"
@@ -158,6 +161,10 @@ class Choice(Struct, frozen=True, kw_only=True):
     def command(self) -> str:
         """Return the command of a run with this manifest, service and state, as a shell takes it."""
         return run_command(map(str, self.paths), emulator=self.emulator, state=self.state_option)
+
+    def whole(self, text: str, model: str) -> str:
+        """Return a sentence about a model whose commands have this manifest, service and state."""
+        return with_whole_commands(text, run=self.command, state=self.state_option, model=model)
 
     def of_command(self, verb: str) -> str:
         """Return another command with this manifest, service and state."""

@@ -226,7 +226,10 @@ def _by_data(case: ApprovalContext, inputs: PlanInputs, choice: Choice) -> Model
     saved_anew = inputs.same_rows.get(job.dataset_sha256 or "")
     but = f", but for {saved_anew}" if saved_anew else ""
     return _rest(
-        model, job, "unchanged", f"the data is that of job {job.retrain_job_id}{but}, which {serves}; nothing to do"
+        model,
+        job,
+        "unchanged",
+        f"the data is the same as for job {job.retrain_job_id}{but}, which {serves}; nothing to do",
     )
 
 

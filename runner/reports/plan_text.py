@@ -162,7 +162,7 @@ def _lines(model: PlannedModel) -> list[str]:
 
 def _named(model: PlannedModel) -> str:
     """Return the reason; commands that a person may choose from are only named, since they are printed below."""
-    return named_only(model.reason) if model.outcome in NEEDS_PERSON else model.reason
+    return named_only(model.reason) if model.outcome in ("held", "awaiting_approval") else model.reason
 
 
 def _text_row(model: PlannedModel) -> list[str]:

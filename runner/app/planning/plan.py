@@ -82,6 +82,8 @@ def plan(request: PlanRequest) -> MadePlan:
             hint="Give --out or --refresh, not both; a run asks what is in service before it judges and switches.",
         )
     scope = read_scope(choice)
+    if request.out is not None:
+        _refuse_unknown_data(scope)
     progress = read_progress(request.state, knows_approved(scope.service.name, scope.manifest))
     warn_of_state(progress, request.warn)
     if request.refresh:
@@ -95,6 +97,21 @@ def plan(request: PlanRequest) -> MadePlan:
     return MadePlan(
         document=document, job_ids=tuple(chain.from_iterable(model.job_ids for model in progress.models.values()))
     )
+
+
+def _refuse_unknown_data(scope: Scope) -> None:
+    """Raise a UsageError where a command that is not started prints the data: the run would refuse the plan."""
+    datasets = {model.dataset: scope.manifest.datasets[model.dataset] for model in scope.models}
+    names = [
+        name
+        for name, dataset in datasets.items()
+        if any(part and part.command for part in (dataset.train, dataset.eval))
+    ]
+    if names:
+        raise UsageError(
+            f"A plan file cannot have the data of {', '.join(names)}: a plan starts no command of a manifest.",
+            hint="Leave its models out with --select, or run without a plan file.",
+        )
 
 
 def plan_models(

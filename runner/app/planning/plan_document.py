@@ -116,7 +116,7 @@ def _model(scope: Scope, plan: ModelPlan, progress: Progress) -> PlannedModel:
         name=plan.model,
         action=plan.action,
         stages=plan.stages,
-        reason=_text(plan.reason),
+        reason=_text(scope.choice.whole(plan.reason, plan.model)),
         outcome=plan.outcome,
         retrain_job_id=plan.retrain_job_id,
         dataset=model.dataset,

@@ -183,7 +183,13 @@ def test_what_a_command_prints_is_trained_on_and_no_plan_starts_it(project: Proj
     version = [sys.executable, "-c", "print(len(open('warehouse').read()))"]
     add(project, "churn", {"command": [sys.executable, "-c", code], "version": {"command": version}})
     planned = project.retrain("plan", "models.yaml")
-    assert "starts no program that a manifest names" in planned.out + planned.err
+    assert "why: The output of `" in planned.out
+    assert "starts no program that a manifest names" in planned.out
+    again = f"retrain plan models.yaml --state {project.state} --refresh"
+    assert f"\nnext: {again}\n" in f"{planned.out}\n"
+    refused = project.retrain("plan", "models.yaml", "--out", "plan.json")
+    assert (refused.code, "a plan starts no command of a manifest" in refused.err) == (2, True), refused.err
+    assert not (project.folder / "plan.json").exists()
     assert project.retrain("validate", "models.yaml").code == 0
     assert not (project.folder / "started").exists()
     assert project.run().code == 0

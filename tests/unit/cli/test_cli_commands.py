@@ -127,7 +127,11 @@ def test_a_command_in_a_sentence_gets_its_manifest_and_state(sentence: str, whol
     )
 
 
-def test_a_hint_names_the_state_that_was_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hint_names_the_state_that_was_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models.yaml").write_text("version: 1\n")
     with pytest.raises(SystemExit):
         main(["approve", "churn", "--reason", "fine", "--state", str(tmp_path / "my state")])
     assert f"--state '{tmp_path}/my state'`" in capsys.readouterr().err

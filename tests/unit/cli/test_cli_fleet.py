@@ -94,7 +94,7 @@ REASON = 'Candidate 1 waits for `retrain approve a --reason "..."` or `retrain r
 
 @pytest.mark.parametrize("columns", [None, 80, 120, 200])
 def test_a_plan_of_a_fleet_leads_with_what_it_does_and_only_names_what_rests(columns: int | None) -> None:
-    calm = [model(name, Action.NONE, reason="The data is that of job 1.") for name in CALM]
+    calm = [model(name, Action.NONE, reason="The data is the same as for job 1.") for name in CALM]
     waiting = [model(name, Action.NONE, outcome="awaiting_approval", reason=REASON) for name in WAITING]
     broken = [model(name, Action.NONE, outcome="failed", reason="No file.") for name in FAILED]
     busy = [model(name, reason="The data changed. " * 20) for name in HELD]
@@ -116,7 +116,7 @@ def test_a_plan_of_a_fleet_leads_with_what_it_does_and_only_names_what_rests(col
         assert max(cell_len(line) for line in shown if not line.startswith(("next: ", "  or: "))) <= columns
         assert len(shown) < 40
     whole = render_plan_text(document(models=(*calm, *waiting)), choice, width=columns, wide=True)
-    assert whole.count("The data is that of job 1.") == len(calm) or columns == 80
+    assert whole.count("The data is the same as for job 1.") == len(calm) or columns == 80
 
 
 def _leading(columns: int | None) -> list[str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from runner.cli.main import main
+from runner.journal.folder import StateFolder
+from runner.journal.store import open_store
 
 
 def run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -36,6 +38,8 @@ def shown_state(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_the_manifest_names_the_state_and_flag_and_variable_come_first(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("kept", "by-variable", "by-flag", ".retrain"):
+        open_store(StateFolder(project / name)).close()
     assert shown_state([], capsys) == "state: kept"
     monkeypatch.setenv("RETRAIN_STATE", "by-variable")
     assert shown_state([], capsys) == "state: by-variable"

@@ -143,6 +143,15 @@ def test_a_log_line_has_whole_commands(capsys: pytest.CaptureFixture[str]) -> No
     assert expected in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("state", ["", " --state s"])
+@pytest.mark.parametrize("run", ["retrain run", "retrain run models.yaml", "retrain run a b --emulator"])
+def test_a_command_that_is_complete_stays_as_it_is(run: str, state: str) -> None:
+    for command in ("run", "run --force", "run --force --select other", "doctor --select m", "status", "approve m"):
+        once = with_whole_commands(f"`retrain {command}` it.", run=f"{run}{state}", state=state, model="m")
+        assert with_whole_commands(once, run=f"{run}{state}", state=state, model="m") == once
+        assert once.count("models.yaml") == ("models.yaml" in run and command[:3] in ("run", "doc"))
+
+
 def test_a_forced_training_is_never_that_of_all_models() -> None:
     console = Console(state="s")
     console.run = "retrain run models.yaml"

@@ -44,7 +44,9 @@ def test_a_renamed_model_keeps_its_incumbent_and_is_not_trained_again(world: Wor
     world.write_manifest(manifest(NEW, moved=f"{{from: {OLD}, to: {NEW}}}"))
     end = world.run()[NEW]
     assert (end.outcome, uploads(world)) == ("unchanged", 1)
-    assert end.reason.startswith(f"It was called {OLD}, whose history moves here. The data is that of job job-1")
+    assert end.reason.startswith(
+        f"It was called {OLD}, whose history moves here. The data is the same as for job job-1"
+    )
     assert world.model(NEW).incumbent_id == "job-1"
     assert world.model(NEW).former_names == (OLD,)
     assert world.model(OLD).jobs == {}
@@ -55,7 +57,7 @@ def test_an_entry_that_was_recorded_once_changes_nothing_any_more(world: World) 
     world.run()
     before = len(list(world.progress().runs))
     end = world.run()[NEW]
-    assert end.reason == "The data is that of job job-1, which was switched to last; nothing to do."
+    assert end.reason == "The data is the same as for job job-1, which was switched to last; nothing to do."
     assert (len(world.progress().runs) - before, world.model(NEW).former_names) == (1, (OLD,))
 
 

@@ -34,7 +34,7 @@ def test_data_that_was_rolled_back_from_is_not_trained_again(tmp_path: Path, ret
         world.clock.seconds += 2 * 86400
         end = world.run()["m"]
         assert end.outcome == "unchanged"
-        assert "the data is that of job job-2, from which ann turned back (off)" in end.reason.lower()
+        assert "the data is the same as for job job-2, from which ann turned back (off)" in end.reason.lower()
     assert counts(world) == before
 
 
@@ -93,7 +93,7 @@ def test_a_file_does_not_approve_what_was_trained_meanwhile_on_the_data_that_was
     assert world.run()["m"].outcome == "awaiting_approval"
     write_word(world, "w3", world.model().jobs["job-3"])
     plan = plan_of(world)
-    assert (plan.action, "approvals/w3.yaml has no effect: the data is that of job job-2" in plan.reason) == (
+    assert (plan.action, "approvals/w3.yaml has no effect: the data is the same as for job job-2" in plan.reason) == (
         Action.NONE,
         True,
     )

@@ -53,7 +53,7 @@ def rows(page: str) -> list[list[str]]:
 def test_changes_stand_in_a_table_and_the_rest_is_folded() -> None:
     plan = document(
         models=(
-            model("calm", Action.NONE, reason="The data is that of job 1."),
+            model("calm", Action.NONE, reason="The data is the same as for job 1."),
             model("busy", reason="The data changed."),
             model("broken", Action.NONE, outcome="failed", reason="No file."),
         )
@@ -63,7 +63,7 @@ def test_changes_stand_in_a_table_and_the_rest_is_folded() -> None:
     assert rows(page) == [
         ["busy", "retrain", "The data changed."],
         ["broken", "would fail", "No file."],
-        ["calm", "unchanged", "The data is that of job 1."],
+        ["calm", "unchanged", "The data is the same as for job 1."],
     ]
     before, folded = page.split("<details>")
     assert "busy" in before
@@ -170,6 +170,6 @@ def test_in_a_terminal_no_line_of_a_plan_begins_with_text_from_outside() -> None
 
 def test_ids_are_short_in_the_comment_as_on_the_terminal() -> None:
     job = "0123456789abcdef0123456789abcdef"
-    plan = document(models=(model("calm", Action.NONE, reason=f"The data is that of job {job}."),))
+    plan = document(models=(model("calm", Action.NONE, reason=f"The data is the same as for job {job}."),))
     assert f"job {job[:8]}." in render_plan_markdown(plan, job_ids=[job])
     assert job not in render_plan_markdown(plan, job_ids=[job])
