@@ -182,6 +182,6 @@ def _words(link: BaseException) -> str | None:
         case ssl.SSLError():
             return "could not agree on an encrypted connection"
         case OSError(errno=int() as number):
-            return f"cannot be talked to: {os.strerror(number).lower()}"
+            return f"cannot be reached: {os.strerror(number).lower()}"
         case _:
             return None

@@ -56,7 +56,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     def holds(self, where: str) -> str:
         """Return who holds the state since when, as a sentence."""
         who = f"Run {self.run_id} ({self.user} on {self.host}, process {self.pid})"
-        return f"{who} holds the state {where} since {self.since}."
+        return f"{who} holds the state {where} since {self.since[:10]} {self.since[11:19]} UTC."
 
 
 class Held(Struct, frozen=True, kw_only=True):

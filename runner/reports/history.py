@@ -26,7 +26,7 @@ from runner.journal.progress import Progress, RunRecord
 from runner.journal.retrain_job import Decided, RetrainJob, Review, Rollback
 from runner.lib.timestamps import moment, stamp
 from runner.reports.build import LOST, metrics_of, outcome_without_end
-from runner.reports.next_step import CommandContext, short_ids, with_short_ids
+from runner.reports.next_step import CommandContext, named_only, short_ids, with_short_ids
 from runner.reports.table import FLEET, NAME_COLUMNS, Column, short_number, text_table
 from runner.reports.text import in_words, inline, utc
 
@@ -219,7 +219,7 @@ def _fleet_row(entry: Entry, runs: Mapping[str, str]) -> list[str]:
     shown = [(name, _number(entry.decided, name)) for name in _metric_names([entry.decided])]
     metrics = ", ".join(f"{name} {value}" for name, value in shown if value)
     outcome = in_words(entry.outcome or "under way")
-    return [runs[entry.run.run_id], entry.model, outcome, _decider(entry), metrics or entry.reason]
+    return [runs[entry.run.run_id], entry.model, outcome, _decider(entry), metrics or named_only(entry.reason)]
 
 
 def _table(entries: Sequence[Entry], runs: Mapping[str, str], width: int | None) -> str:
@@ -238,7 +238,7 @@ def _row(entry: Entry, runs: Mapping[str, str], metrics: Sequence[str]) -> list[
     return [
         *(runs[entry.run.run_id], outcome, _decider(entry)),
         *(_number(entry.decided, name) for name in metrics),
-        *(entry.retrain_job_id or "", entry.reason),
+        *(entry.retrain_job_id or "", named_only(entry.reason)),
     ]
 
 

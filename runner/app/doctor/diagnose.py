@@ -292,7 +292,8 @@ def _data_checks(model: Model, plan: ModelPlan, planned: Planned) -> Iterator[Ch
     elif isinstance(data, DatasetDigest):
         files = " and ".join(file.source for file in (data.train, data.eval) if file is not None)
         is_sent = PlanStage.CHECK in plan.stages
-        seen = f"{files} can be {'sent' if is_sent else 'read; a run would not send it again'}."
+        them = "it" if data.eval is None else "them"
+        seen = f"{files} can be {'sent' if is_sent else f'read; a run would not send {them} again'}."
         yield Check(name="data", verdict="ok", model=model.name, seen=seen)
     for warning in plan.warnings:
         yield Check(

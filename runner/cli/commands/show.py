@@ -18,7 +18,7 @@ from runner.lib.timestamps import stamp
 from runner.plan.model_plan import state_option
 from runner.reports.evidence_text import evidence_table
 from runner.reports.model import NextStep
-from runner.reports.next_step import next_lines, why
+from runner.reports.next_step import named_only, next_lines, why
 from runner.reports.table import Column, short_number, text_table
 from runner.reports.text import in_words, inline, render_json, utc
 
@@ -64,7 +64,9 @@ def _model(model: ModelStatus, width: int | None) -> Iterator[str]:
     """Yield what a person wants to know first: what serves, what is open, how the last run ended, what to do."""
     since = f" since {utc(stamp(model.incumbent_since))}" if model.incumbent_since else ""
     columns = (Column(title=model.name, whole=True), Column(title=f"({model.service})"))
-    last = f"{in_words(model.last_outcome)}: {model.last_reason}" if model.last_outcome else "no run yet"
+    last = (
+        f"{in_words(model.last_outcome)}: {named_only(model.last_reason or '')}" if model.last_outcome else "no run yet"
+    )
     known = ", ".join(f"{name} {short_number(Decimal(text))}" for name, text in model.incumbent_metrics.items())
     rows = [
         ("  in service", f"{incumbent_text(model)}{since}"),

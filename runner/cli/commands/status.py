@@ -203,7 +203,8 @@ def _end(
     """Yield how many models ended how, what to do next, and the last run."""
     yield from _counts(found)
     yield from _pending(found)
-    yield from _next(told, state, most)
+    decided = {decision.model for decision in found.pending}
+    yield from _next([(model, step) for model, step in told if model.name not in decided], state, most)
     if found.last_run is None:
         yield Console.current().whole(f"No run yet in {state}. Begin with `retrain run`, or check --state.")
         return

@@ -110,6 +110,7 @@ def test_without_a_wait_it_is_left_and_status_shows_it(waiting: Project) -> None
         assert late.code == 5
         shown = waiting.retrain("status").out
         assert "pending: approve fast by " in shown
+        assert "next: retrain approve fast" not in shown
         assert "(seen by the team); the current run or the next one carries it out" in shown
         checked = waiting.retrain("verify")
         assert "is a decision that waits in the inbox" in checked.out + checked.err

@@ -232,7 +232,7 @@ def test_a_service_that_cannot_be_reached_is_one_problem_and_told_at_once(projec
 @pytest.mark.parametrize(
     ("proxy", "seen"),
     [
-        ("http://127.0.0.1:9", "cannot be talked to: connection refused (through the proxy http://127.0.0.1:9)."),
+        ("http://127.0.0.1:9", "cannot be reached: connection refused (through the proxy http://127.0.0.1:9)."),
         ("socks5://127.0.0.1:9", "The proxy of HTTPS_PROXY is not an address"),
     ],
 )

@@ -143,4 +143,4 @@ def test_a_word_that_sounds_like_the_end_comes_with_the_line_that_makes_it_one_a
 @pytest.mark.parametrize("options", [("--select", "house"), ("--format", "json")])
 def test_it_trains_one_model_and_tells_of_it_as_text(project: Project, options: tuple[str, str]) -> None:
     project.add("house", results=[result(AUC="0.9")])
-    assert "--train goes without --select and --format" in train(project, *options, code=2).err
+    assert "--train cannot be used with --select or --format" in train(project, *options, code=2).err

@@ -144,7 +144,7 @@ def spoil(project: Project, run_id: str, harm: str) -> None:
         (["--select", "tag:dayly"], "Did you mean `tag:daily`?"),
         (["churn", "--run", "20010101T000000Z-000000"], "`retrain history --select churn --state "),
         (["--run", "latest"], "about one model"),
-        (["churn", "--job", "x", "--limit", "3"], "no filter"),
+        (["churn", "--job", "x", "--limit", "3"], "without a filter"),
         (["--since", "yesterday"], "2026-03-01T04:05:06Z"),
         (["--incumbent-at", "2026-03-01T04:05:06"], "with its zone"),
     ],

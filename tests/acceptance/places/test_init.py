@@ -180,7 +180,7 @@ def test_nothing_is_laid_out_through_a_link_to_elsewhere(place: str, retrain: Re
     (tmp_path / "checkout" / place).symlink_to("../elsewhere")
     done = retrain("init", cwd=tmp_path / "checkout")
     assert done.returncode == 2
-    assert f"error: {place} leads out of ., and nothing is written through it." in done.stderr
+    assert f"error: {place} leads out of .; nothing is written there." in done.stderr
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
