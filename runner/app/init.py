@@ -78,6 +78,7 @@ PARTS: dict[str, dict[str, str]] = {
     "kubernetes": {
         "deploy/kubernetes/cronjob.yaml": "cronjob.yaml",
         "deploy/kubernetes/cronjob-without-volume.yaml": "cronjob-without-volume.yaml",
+        "deploy/kubernetes/cronjob-indexed.yaml": "cronjob-indexed.yaml",
         "deploy/kubernetes/Dockerfile": "project.dockerfile",
         REQUIREMENTS: "requirements.txt",
     },

@@ -79,8 +79,9 @@ class StateFolder:
         """Return the number of partitions; 1 without `format.json`.
 
         Raises:
-            StateError: that is not one, or cannot be read.
+            StateError: that is not one, a link, or cannot be read.
         """
+        require_real((self.parts,), (self.format,))
         try:
             with open_file(self.format) as file:
                 content = read_up_to(file, LARGEST_FORMAT)

@@ -15,6 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from runner.app.run.shards import group_of, shard_of
 from runner.errors import ExitCode
 from tests.acceptance.conftest import ROOT
 from tests.acceptance.places.conftest import Shell
@@ -104,6 +105,23 @@ def test_the_cron_job_without_a_volume_takes_its_state_from_a_store_and_no_store
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
+def test_the_indexed_job_gives_each_pod_a_share_of_the_partitions_and_all_of_them_a_group(project: Path) -> None:
+    file = project / "deploy" / "kubernetes" / "cronjob-indexed.yaml"
+    account, job = yaml.safe_load_all(file.read_text(encoding="utf-8"))
+    spec = job["spec"]["jobTemplate"]["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    environment = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert (spec["completionMode"], spec["completions"]) == ("Indexed", spec["parallelism"])
+    assert environment["JOB_COMPLETIONS"] == str(spec["completions"])
+    given = {**{name: value or "retrain-29" for name, value in environment.items()}, "JOB_COMPLETION_INDEX": "3"}
+    assert shard_of(None, 8, "s", given).text == "4/4"
+    assert group_of(None, given) == "retrain-29"
+    (group,) = [entry for entry in container["env"] if entry["name"] == "RETRAIN_GROUP"]
+    assert group["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.labels['batch.kubernetes.io/job-name']"
+    assert spec["template"]["spec"]["serviceAccountName"] == account["metadata"]["name"]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
 def allowed(project: Path, role: str) -> dict[str, list[str]]:
     """Return what a role may do, each action with the names below the bucket."""
     policy = json.loads((project / "deploy" / "aws" / f"{role}-role.json").read_text(encoding="utf-8"))
@@ -122,7 +140,9 @@ def test_the_role_of_the_plan_only_reads_and_that_of_the_run_removes_no_record(p
     assert allowed(project, "plan") == {"s3:ListBucket": [""], "s3:GetObject": ["/PREFIX/*"]}
     run = allowed(project, "run")
     assert set(run) == {"s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"}
-    assert run["s3:DeleteObject"] == ["/PREFIX/p/*/leases/*", "/PREFIX/p/*/inbox/*"]
+    whole = ["/PREFIX/p/*/leases/*", "/PREFIX/p/*/inbox/*"]
+    parts = ["/PREFIX/partitions/*/p/*/leases/*", "/PREFIX/partitions/*/p/*/inbox/*"]
+    assert run["s3:DeleteObject"] == [*whole, *parts]
 
 
 def test_the_role_of_the_run_trusts_one_environment_of_one_repository(project: Path) -> None:

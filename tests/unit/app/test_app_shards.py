@@ -97,6 +97,16 @@ def test_where_a_history_begins_never_changes() -> None:
     assert {home_by_name(f"model-{number}", 16) for number in range(500)} == set(range(16))
 
 
+@pytest.mark.parametrize("models", [500, 1000, 10_000])
+@pytest.mark.parametrize("partitions", [16, 64])
+def test_eight_machines_have_at_most_a_sixth_and_a_half_of_the_work_each(models: int, partitions: int) -> None:
+    shards = [Shard(number=number, of=8, source="") for number in range(1, 9)]
+    places = [home_by_name(f"model-{number}", partitions) for number in range(models)]
+    loads = [sum(shard.takes(place) for place in places) for shard in shards]
+    assert sum(loads) == models
+    assert models / max(loads) >= 6.5
+
+
 def test_the_state_of_a_partition_is_known_by_its_address() -> None:
     database = "postgresql://u@db.example/ml?schema=team&lease=10s&blobs=s3://b/files"
     for whole in ("/srv/state", "s3://b/prod", "s3://b/prod?region=eu-west-1", database):
