@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from runner.app.provenance import ci_actor
 from runner.app.review.adopt import AdoptRequest, Proposed
@@ -206,10 +207,10 @@ class DecisionInbox(Struct, frozen=True):
         return self.state.inbox
 
     def leave(self, decision: LeftDecision) -> None:
-        """Leave a decision, durably.
+        """Leave a decision, durably; one that arrived although its answer was lost is left.
 
         Raises:
-            StateError: it cannot be stored, or too many wait.
+            StateError: it cannot be stored, that is unknown, or too many wait.
         """
         try:
             if len(self._inbox.pending()) >= 2 * MOST_LEFT:
@@ -219,10 +220,29 @@ class DecisionInbox(Struct, frozen=True):
                 )
             self._inbox.post(f"{decision.decision_id}{ENTRY}", encoded(decision))
         except OSError as error:
+            if self._has_arrived(decision.decision_id):
+                return
+            if self.state.folder is None and not isinstance(error, PermissionError):
+                raise StateError(
+                    f"It is unknown whether the decision was left in {self.state.address}: {error.strerror or error}.",
+                    hint="Look at `retrain status` first: it shows a decision that waits, and what came of one. Run "
+                    "the command again only where it shows neither; while a decision waits, it is not left twice.",
+                ) from error
             raise StateError(
                 f"The decision cannot be left in {self.state.address}: {error.strerror or error}.",
                 hint="Make room or correct the permissions; or wait for the run to end, then run the command again.",
             ) from error
+
+    def _has_arrived(self, decision_id: str) -> bool:
+        with suppress(OSError):
+            return self.holds(decision_id)
+        return False
+
+    def like(self, decision: LeftDecision) -> LeftDecision | None:
+        """Return the same decision of the same person where it waits already: its answer may have been lost."""
+        found = self.look(set_aside=False).decisions
+        same = replace(decision, decision_id="", left_at="")
+        return next((waiting for waiting in found if replace(waiting, decision_id="", left_at="") == same), None)
 
     def holds(self, decision_id: str) -> bool:
         """Return whether the decision is still there.

@@ -83,11 +83,15 @@ def decide(
     except LockedError as locked:
         held = locked
     inbox = DecisionInbox(open_state(partition_of(request.state, request.model)))
-    decision = left(request, datetime.now(UTC), subject, proposed)
+    decision, waits = left(request, datetime.now(UTC), subject, proposed), None
+    with suppress(OSError):
+        waits = inbox.like(decision)
+    decision = waits or decision
     request = replace(at_once, taken=decision.taken)
     leaving = _Leaving(inbox=inbox, request=request, act=act, decision_id=decision.decision_id)
     try:
-        inbox.leave(decision)
+        if waits is None:
+            inbox.leave(decision)
         request.listener(None, Preparing(what=f"{held.message} The decision is left for it"))
         return leaving.answer(waiting)
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ The runs are the real protocol in a world with a virtual clock; `slow` trains fo
 `fast`. What was done is read from the service's own log.
 """
 
+import errno
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +16,13 @@ from msgspec.structs import replace
 
 from runner.app.review.candidates import Subject, basis
 from runner.app.review.inbox import LARGEST, Adoption, Approval, DecisionInbox, LeftDecision, decoded, encoded, left
+from runner.app.review.leaving import Left, Waiting, decide
 from runner.app.review.resolve import Answer, ResolveRequest
 from runner.app.review.review import ReviewRequest
 from runner.app.review.rollback import RollbackRequest
+from runner.app.run.run_end import RunResult
+from runner.app.state import open_state
+from runner.errors import LockedError, StateError
 from runner.journal.events import DecisionTaken
 from runner.journal.model_progress import ModelProgress
 from runner.providers.base import Status
@@ -323,6 +328,63 @@ GARBAGE = {
     "a list": b"[]",
     "another version": b'{"version": 2}',
 }
+
+
+def lost(world: Project, *, arrives: bool) -> Callable[[str, bytes], None]:
+    """Return a post whose answer never comes."""
+    post = world.people.post
+
+    def unanswered(name: str, content: bytes) -> None:
+        if arrives:
+            post(name, content)
+        raise OSError(errno.EAGAIN, "the store cannot be reached")
+
+    return unanswered
+
+
+def test_a_decision_whose_answer_was_lost_is_left_if_it_arrived(
+    world: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run()
+    decision = reviewed(world)
+    monkeypatch.setattr(world.people, "post", lost(world, arrives=True))
+    leave(world, decision)
+    assert DecisionInbox(world.store).holds(decision.decision_id)
+
+
+def test_a_decision_that_nobody_knows_of_is_not_told_to_be_left_or_not(
+    world: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run()
+    monkeypatch.setattr(world.people, "post", lost(world, arrives=False))
+    with pytest.raises(StateError, match="It is unknown whether the decision was left") as caught:
+        leave(world, reviewed(world))
+    assert "Look at `retrain status` first" in caught.value.hint
+
+
+def test_who_decides_the_same_again_while_it_waits_leaves_it_once(
+    world: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run()
+    monkeypatch.setitem(open_state.STORES, "memory", lambda _: world.memory)
+    job = world.model("fast").last
+    assert job is not None
+
+    def held(_request: ReviewRequest) -> RunResult:
+        raise LockedError("Run r holds the state.", hint="Wait.")
+
+    def approve(reason: str) -> None:
+        request = ReviewRequest(model="fast", reason=reason, state=world.memory.address, action="approve")
+        subject = Subject(service=REALM, job=job.retrain_job_id)
+        done = decide(request, held, Waiting(longest=timedelta(0), waits=False), subject)
+        assert isinstance(done, Left)
+        assert done.state == "left"
+
+    approve("seen")
+    approve("seen")
+    assert len(world.people.entries) == 1
+    approve("seen by another")
+    assert len(world.people.entries) == 2
 
 
 @pytest.mark.parametrize("content", GARBAGE.values(), ids=GARBAGE)
