@@ -10,6 +10,7 @@ from runner.errors import StateError, UsageError
 from runner.journal.forms import is_run_id
 from runner.journal.partitions import FOLDER, LARGEST_FORMAT, divided, part_name, read_format
 from runner.journal.stored import (
+    ANSWERS,
     BESIDE_JOURNAL,
     CHECKPOINT_FILES,
     RUN_FILES,
@@ -30,6 +31,7 @@ from runner.lib.atomic_files import (
 
 DEFAULT = ".retrain"
 FORMAT = 1  # of `format.json`
+RESULTS = "results"  # in the folder of a run
 _BESIDE_LATEST = ".latest."
 _LONGEST_ADDRESS = 2000  # bytes
 
@@ -186,7 +188,7 @@ class StateFolder:
         for run_id in run_ids:
             folder = self.run_folder(run_id)
             found += (path for path in real_files(folder) if is_half(path.name, RUN_FILES))
-            for results in real_folders(folder / "results"):
+            for results in real_folders(folder / RESULTS):
                 found += (path for path in real_files(results) if is_partial_download(path.name))
         for path in found:
             with suppress(OSError):  # what cannot be removed is in nobody's way
@@ -203,6 +205,18 @@ class StateFolder:
                     part.rmdir()
         with suppress(OSError):
             self.spool.rmdir()
+
+    def clear_copies(self, run_id: str) -> None:
+        """Remove what other runs downloaded here, where the state itself has it: results, and what the service said."""
+        for run in real_folders(self.runs):
+            if is_run_id(run.name) and run.name != run_id:
+                for results in real_folders(run / RESULTS):
+                    remove_flat(results)
+                for left in (path for path in real_files(run) if path.name == ANSWERS):
+                    left.unlink(missing_ok=True)
+                for folder in (run / RESULTS, run):
+                    with suppress(OSError):  # it is not there, or holds what a person asked for
+                        folder.rmdir()
 
     def point_latest(self, run_id: str) -> None:
         """Make `runs/latest` point at the run's folder, in one step."""

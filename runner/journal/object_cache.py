@@ -7,11 +7,13 @@ also remembers how far the journal was, so that a store that lost its end, or ho
 import hashlib
 import os
 import re
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import BinaryIO
 
 import msgspec
@@ -20,7 +22,7 @@ from msgspec import Struct
 from runner.errors import StateError
 from runner.http.objects.bucket import Bucket, Item
 from runner.journal.chain import START, line_rows, read_chain
-from runner.journal.state_store import EventLog
+from runner.journal.state_store import EventLog, StoreCheck
 from runner.lib.atomic_files import FILE_MODE, make_folder, open_file, read_up_to, real_folder, replacing
 
 _INDEX, _LINES, _LOST = "index.json", "journal.jsonl", "journal.lost.jsonl"
@@ -63,6 +65,17 @@ def machine_folder(key: str) -> Path:
         if root.is_absolute():
             return real_folder(make_folder(root), "retrain", "states", hashlib.sha256(key.encode()).hexdigest()[:32])
     return Path(tempfile.mkdtemp(prefix="retrain-state-"))
+
+
+def copy_check(folder: Path) -> StoreCheck:
+    """Return where this machine's folder for a state elsewhere is, and how large it is by now."""
+    files = (path.lstat() for path in folder.rglob("*"))
+    size = sum(found.st_size for found in files if stat.S_ISREG(found.st_mode))
+    return StoreCheck(
+        verdict="note",
+        seen=f"This machine's copy of the journal and its last run's downloads have {size:,} bytes, in {folder}.",
+        next=f"They may be removed while no command runs: `rm -r {quote(str(folder))}`.",
+    )
 
 
 class JournalCache:

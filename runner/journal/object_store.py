@@ -24,7 +24,7 @@ from runner.http.objects.bucket import NO_OBJECT, Bucket, DoubtfulError, read_bu
 from runner.journal.checkpoint import FILES, LATEST
 from runner.journal.folder import StateFolder
 from runner.journal.lock import Held, leased, read_life
-from runner.journal.object_cache import JournalCache, known_in, machine_folder
+from runner.journal.object_cache import JournalCache, copy_check, known_in, machine_folder
 from runner.journal.object_lease import ObjectLease, holder_of, store_checks
 from runner.journal.object_log import JOURNAL, Look, ObjectLog
 from runner.journal.partitions import FOLDER, LARGEST_FORMAT, Format, divided, part_name, read_format
@@ -372,7 +372,8 @@ class ObjectStore:
             refused, public = map_in_threads(lambda probe: probe(), probes, len(probes))
         except OSError as error:
             raise self._reworded(error) from None
-        return store_checks(self.bucket_address, refused=bool(refused), public=public)
+        found = store_checks(self.bucket_address, refused=bool(refused), public=public)
+        return (*found, copy_check(self._machine))
 
     def holder(self) -> Held | None:
         """Return who holds the lease."""

@@ -17,7 +17,7 @@ from runner.errors import StateError
 from runner.http.objects.bucket import Bucket, read_bucket_address
 from runner.journal.folder import StateFolder
 from runner.journal.lock import Held, leased
-from runner.journal.object_cache import JournalCache, known_in, machine_folder
+from runner.journal.object_cache import JournalCache, copy_check, known_in, machine_folder
 from runner.journal.object_store import AwayError, ObjectBlobs
 from runner.journal.partitions import MOST, divided, part_name
 from runner.journal.postgres_address import part_address, read_postgres_address
@@ -292,7 +292,8 @@ class PostgresStore:
             found = promises(self._database)
         except DatabaseError as error:
             raise self._reworded(error) from None
-        return (*found, StoreCheck(verdict="ok", seen=f"Files are {_told_place(self._blobs_place)}."))
+        files = StoreCheck(verdict="ok", seen=f"Files are {_told_place(self._blobs_place)}.")
+        return (*found, files, copy_check(self._machine))
 
     def holder(self) -> Held | None:
         """Return who holds the lease."""

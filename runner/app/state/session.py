@@ -261,6 +261,8 @@ def session(
         refuse_copy(opened.state)
         opened.store.settle()
         opened.close_lost_runs()
+        if opened.state.folder is None:
+            opened.folder.clear_copies(opened.run_id)
         yield opened
 
 

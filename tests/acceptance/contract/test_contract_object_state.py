@@ -88,6 +88,18 @@ def test_three_nights_on_empty_machines_train_each_model_once(machines: EmptyMac
     assert "Nothing is missing" in ended(machines, "state", "accept-loss", "--reason", "x", code=2).err
 
 
+def test_a_machine_keeps_the_downloads_of_its_last_run_only(machines: EmptyMachines) -> None:
+    machines.add("churn")
+    machines.is_one = True
+    for seed in range(3):
+        machines.write_data("churn", rows(seed=seed))
+        ended(machines, "run", "models.yaml")
+    home = machines.folder / "home" / "same"
+    assert len([*home.rglob("result.zip")]) == len([*home.rglob("answers.jsonl")]) == 1
+    [copy] = {path.parent for path in home.rglob("index.json")}
+    assert f"rm -r {copy}" in ended(machines, "state", "doctor").out
+
+
 def test_results_that_nothing_needs_are_removed_from_the_store(machines: EmptyMachines) -> None:
     machines.add("churn")
     for seed in range(4):
