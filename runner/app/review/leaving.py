@@ -85,7 +85,7 @@ def decide(
     inbox = DecisionInbox(open_state(partition_of(request.state, request.model)))
     decision, waits = left(request, datetime.now(UTC), subject, proposed), None
     with suppress(OSError):
-        waits = inbox.like(decision)
+        waits = inbox.like(decision) if inbox.state.folder is None else None  # in a folder no answer is lost
     decision = waits or decision
     request = replace(at_once, taken=decision.taken)
     leaving = _Leaving(inbox=inbox, request=request, act=act, decision_id=decision.decision_id)
