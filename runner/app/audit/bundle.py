@@ -41,12 +41,13 @@ from runner.plan.model_plan import state_option
 
 
 class Signed(Struct, frozen=True, kw_only=True):
-    """A signature that was written: of which run and key, into which file, over how many events."""
+    """A signature that was written: of which run and key, into which file, and how many events it leaves out."""
 
     run_id: str
     key_id: str
     path: str
     events: int
+    later: int
 
 
 class ReportedRun(Struct, frozen=True, kw_only=True):
@@ -78,7 +79,9 @@ def sign(state: str, run: str | None, key: Path) -> Signed:
         raise StateError(
             f"The signature {where} cannot be written: {error.strerror}.", hint="Make room or correct the permissions."
         ) from error
-    return Signed(run_id=found.run_id, key_id=signer.key_id, path=where, events=len(found.links))
+    return Signed(
+        run_id=found.run_id, key_id=signer.key_id, path=where, events=len(found.links), later=len(found.later)
+    )
 
 
 def statement_of(state: str, run: str | None) -> bytes:
@@ -92,7 +95,7 @@ def statement_of(state: str, run: str | None) -> bytes:
 
 
 def reported_run(evidence: StateEvidence, run: str | None) -> ReportedRun:
-    """Return a run, by default the last one with a report.
+    """Return a run, by default the last one with a report, whatever command it was: `latest` is the newest run proper.
 
     Raises:
         UsageError: there is none, or it has no report yet.
@@ -101,7 +104,9 @@ def reported_run(evidence: StateEvidence, run: str | None) -> ReportedRun:
         raise UsageError(f"{run} is a file, not a run.", hint="Name a run of the state by its id, or `latest`.")
     links = evidence.links()
     runs = by_run(links)
-    if run in (None, "latest"):
+    if run is None:
+        run = next((run_id for run_id in reversed(runs) if recorded(runs[run_id]) is not None), None)
+    elif run == "latest":
         run = latest(runs)
     if run is None:
         raise UsageError("No run of this state has a report yet.", hint="`retrain run` makes one; check --state.")

@@ -1,6 +1,7 @@
 """`retrain audit head|keygen|sign|statement|bundle`."""
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode
 from runner.lib.git import top_level
-from runner.reports.text import inline
+from runner.reports.text import counted, inline
 
 _IGNORED = ("*.key", "id_ed25519")  # of private keys, as in the template of .gitignore
 _run = click.argument("run", required=False)
@@ -89,7 +90,7 @@ def keygen(*, path: Path, state: str, console: Console) -> int:  # noqa: ARG001 
 
 @command.command(
     "sign",
-    epilog="Example: retrain audit sign latest --key ~/.config/retrain/audit.key",
+    epilog="Example: retrain audit sign --key ~/.config/retrain/audit.key",
     short_help="verify and sign a run and the journal before it",
 )
 @_run
@@ -102,6 +103,9 @@ def sign(*, run: str | None, key: Path, state: str, console: Console) -> int:
         made = sign_run(part, run, key)
         console.result(f"signed run {made.run_id} and the journal up to event {made.events} by key {made.key_id}")
         console.notice(f"kept in {made.path}")
+        if made.later:
+            told = counted(made.later, "later event")
+            console.notice(f"{told} not covered; `retrain audit sign --key {shlex.quote(str(key))}` signs the last run")
     return ExitCode.OK
 
 

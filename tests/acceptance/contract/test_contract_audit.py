@@ -230,6 +230,19 @@ def test_a_later_runs_signature_covers_the_earlier_ones(audited: Project, tmp_pa
     assert findings(str(state), first_run(audited).name, keys=[audited.folder / "audit.key.pub"]) == []
 
 
+def test_without_a_name_the_last_run_is_signed_whatever_command_it_was(audited: Project, tmp_path: Path) -> None:
+    state, key = copied(audited, tmp_path), ["--key", "audit.key"]
+    assert command(audited, "reject", "held", "--reason", "poor", "--yes", "--state", str(state)).code == 0
+    partly = command(audited, "audit", "sign", "latest", "--state", str(state), *key)
+    assert "later events not covered; `retrain audit sign --key audit.key" in partly.err
+    assert (
+        "is covered by no signature" in command(audited, "verify", "--state", str(state), "--key", "audit.key.pub").out
+    )
+    whole = command(audited, "audit", "sign", "--state", str(state), *key)
+    assert "not covered" not in whole.err
+    assert command(audited, "verify", "--state", str(state), "--key", "audit.key.pub").code == 0
+
+
 def test_an_independent_implementation_verifies_what_the_command_signed(audited: Project) -> None:
     content = json.loads((first_run(audited) / ATTESTATION).read_bytes())
     pem = (audited.folder / "audit.key.pub").read_bytes()
