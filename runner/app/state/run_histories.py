@@ -6,7 +6,7 @@ from copy import copy
 from runner.app.state.open_state import open_state
 from runner.app.state.partitions import each_progress, partitions_of
 from runner.app.state.read_state import full_run_id, no_journal, opened_log
-from runner.errors import StateError
+from runner.errors import StateError, UsageError
 from runner.journal.chain import START, Link
 from runner.journal.checkpoint import Enough, always, continued
 from runner.journal.joined import joined_run, merged
@@ -138,7 +138,9 @@ def begun_partitions(state: str, enough: Enough) -> tuple[Sequence[str], Sequenc
     found = list(zip(partitions, each_progress(partitions, enough), strict=True))
     begun = [(part, progress) for part, progress in found if progress.head is not None]
     if not begun:
-        raise no_journal(open_state(state))
+        if not (place := open_state(state)).is_begun():
+            raise no_journal(place)
+        raise UsageError("No run of this state has ended.", hint="`retrain run` makes one; check --state.")
     return [part for part, _ in begun], [progress for _, progress in begun]
 
 
