@@ -11,6 +11,7 @@ from tests.stress import (
     mutants_of_the_inbox,
     mutants_of_the_incumbent,
     mutants_of_the_loss,
+    mutants_of_the_partitions,
     mutants_of_the_record,
     mutants_of_the_remote_state,
     mutants_of_the_result,
@@ -34,6 +35,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_of_the_answers.MUTANTS,
     *mutants_of_the_inbox.MUTANTS,
     *mutants_of_the_remote_state.MUTANTS,
+    *mutants_of_the_partitions.MUTANTS,
 )
 
 EQUIVALENT: tuple[Equivalent, ...] = (

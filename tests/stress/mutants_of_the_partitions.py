@@ -1,0 +1,82 @@
+"""Mutants of a state in partitions: a model in two of them, a share that is another's, a history that is not found."""
+
+from tests.stress.mutant import Mutant
+
+_SHARDS = "tests/unit/app/test_app_shards.py::"
+_STORES = "tests/unit/journal/test_journal_state_stores.py::"
+_CONTRACT = "tests/acceptance/contract/test_contract_shards.py::"
+_HOMES = "runner/app/state/partitions.py"
+_EXECUTION = "runner/app/run/execution.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="a_model_is_where_the_length_of_its_name_says",
+        file="runner/journal/partitions.py",
+        old='int.from_bytes(digest, "big") % partitions',
+        new="len(model) % partitions",
+        caught_by=_SHARDS + "test_where_a_history_begins_never_changes",
+    ),
+    Mutant(
+        name="a_model_is_where_its_place_in_the_manifest_says",
+        file=_HOMES,
+        old="known.get(moves.get(name, name), home_by_name(name, count)) for name in manifest.models",
+        new="number % count for number, name in enumerate(manifest.models)",
+        caught_by=_CONTRACT + "test_a_renamed_model_keeps_its_history_in_the_partition_where_it_began",
+    ),
+    Mutant(
+        name="a_renamed_model_is_where_its_new_name_says",
+        file=_HOMES,
+        old="known.get(moves.get(name, name), home_by_name(name, count))",
+        new="home_by_name(name, count)",
+        caught_by=_CONTRACT + "test_a_renamed_model_keeps_its_history_in_the_partition_where_it_began",
+    ),
+    Mutant(
+        name="the_share_is_counted_from_zero",
+        file="runner/app/run/shards.py",
+        old="partition % self.of == self.number - 1",
+        new="partition % self.of == self.number",
+        caught_by=_SHARDS + "test_each_partition_is_of_exactly_one_shard[3]",
+    ),
+    Mutant(
+        name="the_index_of_a_pod_is_taken_as_it_is",
+        file="runner/app/run/shards.py",
+        old='f"{int(index) + 1}/{completions}"',
+        new='f"{int(index)}/{completions}"',
+        caught_by=_SHARDS + "test_a_pipelines_variables_say_which_shard_it_is[environment5-4/4]",
+    ),
+    Mutant(
+        name="every_shard_has_the_whole_limit",
+        file="runner/app/run/shards.py",
+        old="limit // self.of + (self.number <= limit % self.of)",
+        new="limit",
+        caught_by=_SHARDS + "test_the_shares_of_a_limit_are_the_limit[7]",
+    ),
+    Mutant(
+        name="a_partition_is_the_state_of_a_run",
+        file=_HOMES,
+        old="if whole is not None and open_state(whole).partitions > 1",
+        new="if False and whole is not None",
+        caught_by=_CONTRACT + "test_what_no_shard_may_be_is_refused",
+    ),
+    Mutant(
+        name="only_the_names_that_left_a_models_own_partition_are_asked_for",
+        file=_EXECUTION,
+        old="vanished_jobs(manifest, (job.fleet or session.progress).known(service))",
+        new="vanished_jobs(manifest, session.progress.known(service))",
+        caught_by=_CONTRACT + "test_a_renamed_model_keeps_its_history_in_the_partition_where_it_began",
+    ),
+    Mutant(
+        name="a_decision_is_taken_to_the_first_partition",
+        file=_HOMES,
+        old="    return partitions[known.get(model, home_by_name(model, len(partitions)))]\n",
+        new="    return partitions[0]\n",
+        caught_by=_CONTRACT + "test_decisions_are_taken_where_the_model_is_also_while_its_shard_works[folder]",
+    ),
+    Mutant(
+        name="a_state_is_begun_beside_partitions_whose_number_is_lost",
+        file="runner/journal/folder.py",
+        old="for folder in (self.runs, self.parts)",
+        new="for folder in (self.runs,)",
+        caught_by=_STORES + "test_a_state_whose_beginning_was_interrupted_is_none_until_it_is_begun_again[folder]",
+    ),
+)
