@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runner.errors import UsageError
@@ -97,15 +98,25 @@ class NoTableError(DatabaseError):
         super().__init__(errno.ENOENT, "its tables are not there", "Check the address.")
 
 
+class _Pool:
+    """Connections that no statement uses. Statements stand alone, so it does not matter who used one before."""
+
+    def __init__(self) -> None:
+        self.idle: list[Connection] = []
+        self.lock = threading.Lock()
+        weakref.finalize(self, _close_all, self.idle)
+
+
+_POOLS: weakref.WeakValueDictionary[tuple[tuple[str, str], ...], _Pool] = weakref.WeakValueDictionary()  # by parameters
+_POOLS_LOCK = threading.Lock()
+
+
 class Database:
     """The schema of an address. Its methods may be called by several threads; it connects when it is first asked."""
 
     def __init__(self, address: PostgresAddress) -> None:
         self.address = address
-        self._idle: list[Connection] = []
-        self._lock = threading.Lock()
         self._answered = False
-        weakref.finalize(self, _close_all, self._idle)
 
     def run(self, statement: str, parameters: Mapping[str, object] | None = None, *, patient: bool = True) -> list[Row]:
         """Carry out one statement, in which `{s}` is the schema, and return its rows.
@@ -162,27 +173,37 @@ class Database:
 
     def _connection(self) -> "Connection":
         """Return a connection that no other thread uses."""
-        with self._lock:
-            while self._idle:
-                connection = self._idle.pop()
-                if not connection.closed:
-                    return connection
         try:
             import psycopg  # noqa: PLC0415 -- an extra, loaded when it is needed
         except ImportError:
             raise missing_extra() from None
+        with self._pool.lock:
+            while self._pool.idle:
+                connection = self._pool.idle.pop()
+                if not connection.closed:
+                    return connection
         try:
             return psycopg.connect(autocommit=True, prepare_threshold=None, **self._parameters())
         except psycopg.Error as error:
             _raise(error, was_sent=False)
 
     def _put_back(self, connection: "Connection") -> None:
-        with self._lock:
+        with self._pool.lock:
             whole = connection.pgconn.transaction_status == _AT_REST
-            if whole and len(self._idle) < _IDLE:
-                self._idle.append(connection)
+            if whole and len(self._pool.idle) < _IDLE:
+                self._pool.idle.append(connection)
                 return
         connection.close()
+
+    @cached_property
+    def _pool(self) -> "_Pool":
+        """Return what all schemas of one database share: a state with partitions has many, and a server few seats."""
+        key = tuple(sorted({**_defaults(), **self._parameters()}.items()))
+        with _POOLS_LOCK:
+            pool = _POOLS.get(key)
+            if pool is None:
+                pool = _POOLS[key] = _Pool()
+            return pool
 
     def _parameters(self) -> dict[str, Any]:
         """Return what libpq is told: the address, and encryption for every host but this one.

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from runner.app.state.open_state import open_state
 from runner.app.state.partitions import partitions_of
 from runner.app.state.state_trust import require_trusted
@@ -17,6 +19,7 @@ from runner.journal.lock import read_holder
 from runner.journal.state_store import StateStore
 from runner.plan.model_plan import state_option
 from runner.reports.diagnosis import Check
+from runner.reports.text import counted
 
 _SPARE = 256 * 1024 * 1024  # bytes for results, reports and the journal
 
@@ -29,7 +32,13 @@ def state_checks(state: str, *, trusted: bool, uploads: int) -> Iterator[Check]:
         yield Check(name="state", verdict="problem", seen=error.message, next=error.hint)
         return
     found = [check for part in partitions for check in _partition_checks(part, trusted=trusted, uploads=uploads)]
-    yield from {(check.verdict, check.seen): check for check in found}.values()
+    different = list({(check.verdict, check.seen): check for check in found}.values())
+    sound = [check for check in different if check.verdict == "ok"]
+    if open_state(state).folder is not None and len(sound) > 1:  # the same sentence of each, but for its path
+        others = f"The same holds of {counted(len(sound) - 1, 'other partition')}."
+        yield replace(sound[0], seen=f"{sound[0].seen} {others}")
+        different = [check for check in different if check.verdict != "ok"]
+    yield from different
 
 
 def _partition_checks(state: str, *, trusted: bool, uploads: int) -> Iterator[Check]:

@@ -126,7 +126,7 @@ def test_three_shards_at_once_train_each_model_once_and_are_reported_as_one(shar
     shards.ended("inspect", NAMES[0])
     shards.ended("site", "pages")
     shards.ended("state", "show")
-    shards.ended("state", "doctor")
+    assert shards.ended("state", "doctor").out.count("ok: ") < PARTITIONS
     shards.ended("unlock")
     heads = shards.ended("audit", "head").out
     assert len(heads.splitlines()) == PARTITIONS

@@ -11,12 +11,15 @@ import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
 import pytest
 
+from runner.app.state.manage import init_state, show_state
+from runner.app.state.partitions import partitions_of
 from runner.errors import ExitCode, LockedError, RetrainError, StateError, UsageError
 from runner.journal import postgres_database, postgres_lease
 from runner.journal.postgres_store import PostgresStore
@@ -573,7 +576,7 @@ def test_nothing_is_kept_in_a_session(server: PostgresServer) -> None:
         log = opened(state)
         log.append([draft()])
         state.blobs.put("runs/a", [b"x"])
-        for connection in state._database._idle:
+        for connection in state._database._pool.idle:
             rows = connection.execute(
                 "SELECT (SELECT count(*) FROM pg_prepared_statements), current_setting('synchronous_commit'),"
                 " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), pg_my_temp_schema()::int,"
@@ -582,5 +585,16 @@ def test_nothing_is_kept_in_a_session(server: PostgresServer) -> None:
             assert rows == [(0, "on", 0, 0, 0)]
             connection.execute("SET synchronous_commit = off")
         log.append([draft()])
-        (connection, *_) = state._database._idle
+        (connection, *_) = state._database._pool.idle
         assert connection.execute("SHOW synchronous_commit").fetchall() == [("off",)]
+
+
+def test_the_partitions_of_a_state_share_connections(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    set_password(monkeypatch)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    address = one_server().address(fresh_schema())
+    init_state(address, 12)
+    for _ in range(2):
+        assert show_state(address).events == 0
+    pools = [PostgresStore(part)._database._pool for part in partitions_of(address)]
+    assert all(pool is pools[0] for pool in pools)
