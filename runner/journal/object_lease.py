@@ -9,6 +9,7 @@ Safety does not rest on this: two that believe they hold the state meet at the j
 
 import errno
 import threading
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
@@ -160,9 +161,38 @@ def _owner(bucket: Bucket, term: int) -> Holder | None:
         return None
 
 
-def store_checks(address: ObjectAddress, *, refused: bool, public: bool | None) -> tuple[StoreCheck, ...]:
-    """Return what was found; `refused` is whether an object that exists cannot be created again."""
-    return (_conditional(refused=refused), _private(public=public), _encrypted(address), _lasting(address))
+def store_checks(
+    address: ObjectAddress, *, refused: bool, public: bool | None, head: Mapping[str, str] | None
+) -> tuple[StoreCheck, ...]:
+    """Return what was found; `refused` is whether an object that exists cannot be created again.
+
+    `head` are the headers of an object of the journal, where the store has such.
+    """
+    kept = () if head is None else _kept(address, {name.lower(): value for name, value in head.items()})
+    return (_conditional(refused=refused), _private(public=public), _encrypted(address), *kept, _lasting(address, head))
+
+
+def _kept(address: ObjectAddress, head: Mapping[str, str]) -> Iterator[StoreCheck]:
+    """Yield whether the store says of an object of the journal that it expires, has versions and is locked."""
+    below = f"{address.key}/p/" if address.key else "p/"
+    if "x-amz-expiration" in head:
+        yield StoreCheck(
+            verdict="warning",
+            seen="A lifecycle rule of the bucket lets the journal expire; a journal that lost events stops every run.",
+            next=f"Leave what is below {below} out of that rule, and out of every rule that removes objects.",
+        )
+    else:
+        yield StoreCheck(verdict="ok", seen="The store names no lifecycle rule by which the journal expires.")
+    if head.get("x-amz-version-id", "null") != "null":
+        yield StoreCheck(verdict="ok", seen="The bucket keeps older versions of objects, which can be restored.")
+    else:
+        yield StoreCheck(
+            verdict="note",
+            seen="The bucket keeps no older versions of objects: what is removed cannot be restored.",
+            next="Turn versioning of the bucket on.",
+        )
+    if "x-amz-object-lock-mode" in head:
+        yield StoreCheck(verdict="ok", seen="Objects of the journal are locked when they are written (Object Lock).")
 
 
 def _conditional(*, refused: bool) -> StoreCheck:
@@ -195,7 +225,7 @@ def _encrypted(address: ObjectAddress) -> StoreCheck:
     return StoreCheck(verdict="ok", seen="Requests are encrypted (https).")
 
 
-def _lasting(address: ObjectAddress) -> StoreCheck:
+def _lasting(address: ObjectAddress, head: Mapping[str, str] | None) -> StoreCheck:
     account = address.bucket.partition("/")[0]
     look = {
         "s3": f"`aws s3api get-bucket-lifecycle-configuration --bucket {address.bucket}`, and the same with "
@@ -203,9 +233,9 @@ def _lasting(address: ObjectAddress) -> StoreCheck:
         "gs": f"`gcloud storage buckets describe gs://{address.bucket}`",
         "az": f"`az storage account management-policy show --account-name {account}` with your resource group",
     }[address.scheme]
+    unseen = "Other settings of the bucket" if head is not None else "Lifecycle rules, versioning and locks"
     return StoreCheck(
         verdict="note",
-        seen="Whether a lifecycle rule lets objects of the journal expire, and whether they are locked, is not shown "
-        "to the runner's own credentials.",
+        seen=f"{unseen} cannot be asked for with the library in use.",
         next=f"Look once: {look}. No rule may expire what is below {address.key or 'the bucket'}/p/.",
     )

@@ -370,9 +370,11 @@ class ObjectStore:
         probes = (lambda: self.bucket.is_refused_twice(FORMAT_NAME, content), self.is_public)
         try:
             refused, public = map_in_threads(lambda probe: probe(), probes, len(probes))
+            commits, _ = self.bucket.first_page(JOURNAL)
+            head = self.bucket.head(commits[0].name if commits else FORMAT_NAME)
         except OSError as error:
             raise self._reworded(error) from None
-        found = store_checks(self.bucket_address, refused=bool(refused), public=public)
+        found = store_checks(self.bucket_address, refused=bool(refused), public=public, head=head)
         return (*found, copy_check(self._machine))
 
     def holder(self) -> Held | None:

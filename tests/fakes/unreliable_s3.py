@@ -46,6 +46,7 @@ class S3Server(Struct):
     delay_s: float = 0.0
     skew: timedelta = timedelta(0)
     page: int = 1000
+    described: dict[str, str] = field(default_factory=dict)  # more headers of each object
     port: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -139,7 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
         if bucket != "bucket":
             self._error(404, "NoSuchBucket")
             return
-        if "Authorization" not in self.headers and not self.store.public:
+        signed = "Authorization" in self.headers or "X-Amz-Signature" in parts.query
+        if not signed and not self.store.public:
             self._error(403, "AccessDenied")
             return
         status, content, headers = self._done(key, body, parse_qs(parts.query, keep_blank_values=True))
@@ -165,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             return 404, _xml_error("NoSuchKey"), {}
         headers = {"Last-Modified": format_datetime(found.modified, usegmt=True), "ETag": _tag(found.content)}
-        return 200, found.content, headers
+        return 200, found.content, {**headers, **self.store.described}
 
     def _put(self, key: str, body: bytes) -> tuple[int, bytes, dict[str, str]]:
         source = self.headers.get("x-amz-copy-source")

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO, Any, TypeVar
 
 from msgspec import Struct
@@ -27,6 +27,7 @@ from runner.http.objects.address import (
     read_object_address,
 )
 from runner.http.objects.client import RefusedError, Waits, open_client, understood
+from runner.lib.secrets import Secret
 
 T = TypeVar("T")
 NO_OBJECT = "there is no such object"  # and not: no such bucket
@@ -34,6 +35,7 @@ _WAITS_S = (0.1, 0.3, 1.0, 2.0, 4.0)  # before each further try
 _QUICK = Waits(connect=5, silence=15, request=15, retries=0, retrying=15)  # about a small object
 _LONG = Waits(connect=5, silence=900, request=900, retries=0, retrying=900)  # moves a file
 _IN_MEMORY = 8 * 1024 * 1024  # bytes of a file; a larger one is on the disk meanwhile, and is sent in parts
+_FOUND = 200
 _PAGE = 1000  # objects, which stores list at once
 _PREFIX_PART = re.compile(r"[A-Za-z0-9._=@+-]{1,200}")  # what no store, shell or message has to escape
 _DOUBTFUL = frozenset({408, 425, 429})  # and 5xx
@@ -210,6 +212,27 @@ class Bucket:
             return _patiently(ask)
         except FileNotFoundError:
             return False
+
+    def head(self, name: str) -> Mapping[str, str] | None:
+        """Return the headers with which S3 describes an object, of which the library shows few; None without any.
+
+        The address is signed by the library and asked here; it is a secret for the minute that it is valid.
+        """
+        if self.address.scheme != "s3":
+            return None
+        from runner.http.proxies import Proxies, ca_bundle  # noqa: PLC0415 -- only a check of the store needs HTTP
+        from runner.http.request import DEFAULT_DEADLINES, Broken, Request  # noqa: PLC0415 -- as above
+        from runner.http.transport import Transport  # noqa: PLC0415 -- as above
+
+        with understood(_refusal):
+            url = Secret(self._library.sign(self._quick, "HEAD", name, timedelta(minutes=1)))
+        transport = Transport(deadlines=DEFAULT_DEADLINES, ca_bundle=ca_bundle(None), proxies=Proxies(choice="env"))
+        answer = transport.open(Request(method="HEAD", url=url))
+        if isinstance(answer, Broken):
+            return None
+        answer.close()
+        transport.close()
+        return answer.head.headers if answer.head.status == _FOUND else None
 
     def rename(self, name: str, target: str) -> None:
         """Give an object another name; raises OSError where that fails."""

@@ -498,3 +498,34 @@ def test_readers_of_one_look_ask_for_nothing_twice(server: S3Server, forget_mach
         opened_anew.append([draft(status("later"))])
         opened_anew.close()
     assert len(events(address)) == 21
+
+
+def test_doctor_warns_of_a_rule_by_which_the_journal_expires_and_tells_of_versions_and_locks(server: S3Server) -> None:
+    address = filled(server.address("prod"), "a")
+
+    def seen() -> list[tuple[str, str]]:
+        return [(check.verdict, check.seen) for check in ObjectStore(address).checks()]
+
+    assert ("ok", "The store names no lifecycle rule by which the journal expires.") in seen()
+    assert ("note", "The bucket keeps no older versions of objects: what is removed cannot be restored.") in seen()
+    server.described = {
+        "x-amz-expiration": 'expiry-date="Fri, 01 Jan 2027 00:00:00 GMT", rule-id="all"',
+        "x-amz-version-id": "3sL4kqtJlcpXroDTDmJ",
+        "x-amz-object-lock-mode": "COMPLIANCE",
+    }
+    told = [words for _, words in seen()]
+    assert [words for verdict, words in seen() if verdict == "warning"] == [
+        "A lifecycle rule of the bucket lets the journal expire; a journal that lost events stops every run."
+    ]
+    assert "The bucket keeps older versions of objects, which can be restored." in told
+    assert "Objects of the journal are locked when they are written (Object Lock)." in told
+    assert not [
+        key for method, key in server.requests if method == "HEAD" and not key.startswith("prod/p/0000/journal/")
+    ]
+
+
+def test_a_store_that_does_not_describe_an_object_is_checked_all_the_same(server: S3Server) -> None:
+    address = filled(server.address("prod"), "a")
+    server.fault = lambda method, _key, _number: "denied" if method == "HEAD" else None
+    told = [check.seen for check in ObjectStore(address).checks()]
+    assert any(words.startswith("Lifecycle rules, versioning and locks cannot be asked for") for words in told)
