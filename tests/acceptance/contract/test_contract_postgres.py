@@ -135,3 +135,25 @@ def test_a_state_moves_from_a_folder_to_a_database_with_its_files_in_a_bucket_an
         assert verified.code == 0, verified.out + verified.err
         assert machines.retrain("run", "models.yaml").code == 0
     assert machines.uploads() == 1
+
+
+def test_a_loss_is_accepted_in_the_database(machines: Machines) -> None:
+    project = machines.project
+    project.add("churn")
+    assert machines.retrain("state", "init").code == 0
+    database = PostgresStore(machines.address)._database
+    kept = 0
+    for seed in range(2):
+        project.write_data("churn", rows(seed=seed))
+        assert machines.retrain("run", "models.yaml").code == 0
+        kept = kept or database.run("SELECT max(seq) FROM {s}.events")[0][0]
+    database.run("DELETE FROM {s}.events WHERE seq > %(kept)s", {"kept": kept})
+    refused = machines.retrain("run", "models.yaml")
+    assert refused.code == 7
+    assert "retrain state accept-loss" in refused.err
+    accepted = machines.retrain("state", "accept-loss", "--reason", "an old backup")
+    assert accepted.code == 0, accepted.err
+    machines.retrain("run", "models.yaml")
+    assert len(project.service.calls(name="switch")) == 2  # a person decides first
+    verified = machines.retrain("verify")
+    assert verified.code == 0, verified.out + verified.err
