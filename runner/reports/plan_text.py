@@ -58,6 +58,7 @@ _COLUMNS = (
     *(Column(title="stages", spare=True), Column(title="why")),
 )
 _FLEET_COLUMNS = (Column(title="model", most=NAME_COLUMNS), *_COLUMNS[1:3], Column(title="why", clipped=True))
+_UNDECIDED = frozenset({"held", "awaiting_approval"})
 _MOST_NEXT = 3  # models of a fleet whose commands are shown on a terminal
 _COMMAND = re.compile(r"`(retrain [a-z]+ [^`]+)`")
 
@@ -162,7 +163,7 @@ def _lines(model: PlannedModel) -> list[str]:
 
 def _named(model: PlannedModel) -> str:
     """Return the reason; commands that a person may choose from are only named, since they are printed below."""
-    return named_only(model.reason) if model.outcome in ("held", "awaiting_approval") else model.reason
+    return named_only(model.reason) if model.outcome in _UNDECIDED else model.reason
 
 
 def _text_row(model: PlannedModel) -> list[str]:
@@ -244,7 +245,9 @@ def _page(plan: PlanDocument, changes: int, rest: int, rows: Sequence[str]) -> s
     if changes:
         lines += [*_table("action", rows[:changes], changes), ""]
     if rest:
-        summary = f"Nothing to do for {rest} model{'' if rest == 1 else 's'}"
+        open_ones = sum(model.outcome in _UNDECIDED and not is_pending(model) for model in plan.models)
+        decide = f"; {open_ones} need{'s' if open_ones == 1 else ''} a decision" if open_ones else ""
+        summary = f"Nothing to do for {rest} model{'' if rest == 1 else 's'}{decide}"
         table = _table("outcome", rows[changes:], rest)
         lines += ["<details>", f"<summary>{summary}</summary>", "", *table, "", "</details>", ""]
     return "\n".join([*lines, *_foot(plan)])

@@ -49,7 +49,7 @@ def init(*, address: str | None, partitions: int, state: str, console: Console) 
     """
     console.state = address or state
     init_state(console.state, partitions)
-    console.result(inline(console.whole(f"A state begins at {console.state}; `retrain run` is next.")))
+    console.result(inline(console.whole(f"Created the state {console.state}. Next: `retrain run`")))
     return ExitCode.OK
 
 

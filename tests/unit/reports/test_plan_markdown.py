@@ -70,6 +70,8 @@ def test_changes_stand_in_a_table_and_the_rest_is_folded() -> None:
     assert "broken" in before
     assert "calm" not in before
     assert "<summary>Nothing to do for 1 model</summary>" in folded
+    held = document(models=(model("calm", Action.NONE), model("kept", Action.NONE, outcome="held", reason="No.")))
+    assert "<summary>Nothing to do for 2 models; 1 needs a decision</summary>" in render_plan_markdown(held)
     assert plan.sha256 in page
 
 
