@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from runner.datasets.source import PARQUET, DataAccess, Fingerprint, FoundFiles, unreadable
 from runner.errors import Kind, ModelError
-from runner.lib.paths import leads_out, lies_outside
+from runner.lib.paths import below, leads_out, lies_outside
 from runner.lib.text import likeness, nearest, spelling_difference
 from runner.manifest.model import Source
 from runner.providers.facts import DataFormats
@@ -293,10 +293,11 @@ def _matching(source: Source, *, any_case: bool = False) -> list[Path]:
 
 
 def _shown(path: Path, folder: Path) -> str:
-    plain = Path(os.path.normpath(path))
+    plain = os.path.normpath(path)
     for base in (Path.cwd(), folder):
-        if plain.is_relative_to(os.path.normpath(base)):
-            return str(plain.relative_to(os.path.normpath(base)))
+        shown = below(plain, os.path.normpath(base)) if base.is_absolute() == path.is_absolute() else None
+        if shown is not None:
+            return shown
     return str(path)
 
 
