@@ -77,7 +77,7 @@ def show_events(console: Console, result: RunResult) -> int:
     return result.exit_code
 
 
-def report_lines(look: TerminalCapabilities, report: Report, folder: str, option: str) -> Iterator[str]:
+def report_lines(look: TerminalCapabilities, report: Report, folder: str | None, option: str) -> Iterator[str]:
     """Yield the lines: models and outcomes, counts, next commands, where the report is."""
     end = list(_end(report, folder, option, _most_next(look, len(report.models))))
     if look.columns is None:
@@ -97,14 +97,14 @@ def _most_next(look: TerminalCapabilities, models: int) -> int | None:
     return _MOST_NEXT if models < look.rows or look.rows >= _MANY_ROWS else 1
 
 
-def _end(report: Report, folder: str, option: str, most: int | None) -> Iterator[str]:
+def _end(report: Report, folder: str | None, option: str, most: int | None) -> Iterator[str]:
     yield ""
     yield ", ".join(f"{count} {in_words(outcome)}" for outcome, count in report.summary.items()) or "no models"
     yield from _still_held(report)
     yield from _next(report, option, most)
     yield f"check: retrain verify {report.run_id}{option}"
-    is_elsewhere = "://" in folder  # no browser opens what is in a store
-    yield f"report: {f'retrain report {report.run_id} --open{option}' if is_elsewhere else f'{folder}/report.html'}"
+    is_file = folder is not None and "://" not in folder  # no browser opens what is in a store
+    yield f"report: {f'{folder}/report.html' if is_file else f'retrain report {report.run_id} --open{option}'}"
 
 
 def _still_held(report: Report) -> Iterator[str]:

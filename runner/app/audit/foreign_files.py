@@ -12,6 +12,7 @@ from runner.app.state.unrecorded_files import Finding, unreadable
 from runner.journal.events import ResultDownloaded
 from runner.journal.folder import StateFolder
 from runner.journal.forms import is_run_id
+from runner.journal.partitions import part_name
 from runner.journal.progress import Progress
 from runner.journal.state_store import Blobs
 from runner.journal.stored import (
@@ -85,6 +86,15 @@ def _strange_names(folder: StateFolder) -> Iterator[Finding]:
     for part in _listed(folder.spool):
         if not is_run_id(part.name) or not all(is_upload_folder(child.name) for child in _listed(part)):
             yield Finding(where=str(part), what="is not a run's part of the spool")
+
+
+def beside_partitions(folder: StateFolder, partitions: int) -> Iterator[Finding]:
+    """Yield what is in a folder with partitions and belongs to none: each of them is looked through by itself."""
+    kept = (folder.format, folder.parts, folder.runs, folder.spool, folder.emulator, folder.internal_errors)
+    own = {*kept, *(folder.parts / part_name(number) for number in range(partitions))}
+    for path in (*_listed(folder.root), *_listed(folder.parts)):
+        if path not in own or path.is_symlink():
+            yield Finding(where=str(path), what="was never recorded in the journal")
 
 
 def _passing(path: Path, folder: StateFolder) -> str | None:

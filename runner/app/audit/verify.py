@@ -19,10 +19,11 @@ from runner.app.audit.evidence import (
     other_content,
     state_evidence,
 )
-from runner.app.audit.foreign_files import Removed, StateFiles, look_through
+from runner.app.audit.foreign_files import Removed, StateFiles, beside_partitions, look_through
 from runner.app.audit.key_files import trusted_keys
 from runner.app.audit.recompute import SameBytes, SwitchAudit, check_rendering, check_schemas, recompute_from
 from runner.app.state.loss import journal_losses
+from runner.app.state.open_state import open_state
 from runner.app.state.partitions import has_run, partitions_of
 from runner.app.state.read_state import full_run_id
 from runner.app.state.run_histories import partitions_with
@@ -117,11 +118,16 @@ def verify_each(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> M
         return {state: verify(state, run, demands)}
     heads = _heads_of(demands.head, partitions)
     chosen, run = partitions_with(state, run)
-    return {
+    found = {
         part: verify(part, run, structs.replace(demands, head=heads.get(part)))
         for part in chosen
         if run is not None or has_run(part)
     }
+    folder = open_state(state).folder
+    strange = tuple(beside_partitions(folder, len(partitions))) if folder is not None and run is None else ()
+    for part, each in list(found.items())[: bool(strange)]:
+        found[part] = structs.replace(each, findings=(*strange, *each.findings))
+    return found
 
 
 def _heads_of(kept: str | None, partitions: Sequence[str]) -> Mapping[str, str]:

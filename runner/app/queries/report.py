@@ -98,20 +98,23 @@ def _refused(run_id: str, runs: Container[str]) -> UsageError:
     return UsageError("No run of this state has ended.", hint="`retrain run` makes one; check --state.")
 
 
-def report_page(state: str, run_id: str) -> Path:
+def report_page(state: str, run_id: str, content: bytes | None = None) -> Path:
     """Return where a run's page is on this machine; it is fetched where the state is elsewhere.
 
+    A state with partitions keeps no page of all of them: it is `content`, as it was rendered just now.
+
     Raises:
-        StateError: it cannot be fetched.
+        StateError: it cannot be fetched or written.
     """
     place, name = open_state(state), f"runs/{run_id}/report.html"
     page = place.work.root / name
-    if place.folder is None and not page.exists():
+    if place.partitions > 1:
+        if content is not None:
+            _put_page(page, content)
+    elif place.folder is None and not page.exists():
         try:
             with place.blobs.open(name) as stream:
-                content = stream.read()
-            make_folder(page.parent)
-            write_whole(page, content)
+                _put_page(page, stream.read())
         except FileNotFoundError:
             pass  # the caller says that it is gone
         except OSError as error:
@@ -120,6 +123,16 @@ def report_page(state: str, run_id: str) -> Path:
                 hint="Name a file to write it to: --out report.html.",
             ) from None
     return page
+
+
+def _put_page(page: Path, content: bytes) -> None:
+    try:
+        make_folder(page.parent)
+        write_whole(page, content)
+    except OSError as error:
+        raise StateError(
+            f"{page} cannot be written: {error.strerror}.", hint="Name a file to write it to: --out report.html."
+        ) from error
 
 
 def write_report(file: Path, content: bytes, *, state: str = DEFAULT) -> None:

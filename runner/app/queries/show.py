@@ -7,16 +7,16 @@ from msgspec import Struct
 from runner.app.queries.report import report_of
 from runner.app.queries.status import ModelStatus, next_steps, status
 from runner.app.state.open_state import open_state
-from runner.app.state.partitions import one_look
+from runner.app.state.partitions import one_look, partitions_of
 from runner.app.state.read_state import full_run_id
 from runner.errors import UsageError
 from runner.lib.text import nearest, shown
 from runner.reports.model import NextStep, Report
 
 
-def run_shown(state: str, run_id: str) -> str:
-    """Return how the folder of a run's files is named to people."""
-    return open_state(state).blobs.shown(f"runs/{run_id}")
+def run_shown(state: str, run_id: str) -> str | None:
+    """Return how the folder of a run's files is named to people; None where they are in partitions."""
+    return open_state(state).blobs.shown(f"runs/{run_id}") if len(partitions_of(state)) == 1 else None
 
 
 _LATEST = "latest"

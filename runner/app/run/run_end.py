@@ -14,11 +14,11 @@ from runner.app.state.run_histories import history_of, joined
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.datasets.source import DataAccess
-from runner.errors import PRECEDENCE, ExitCode, StateError
+from runner.errors import PRECEDENCE, ExitCode
 from runner.execute.progress_events import Listener
 from runner.journal.events import DecisionTaken, ModelFinished
 from runner.journal.outcomes import OUTCOMES
-from runner.plan.model_plan import ModelPlan, state_option
+from runner.plan.model_plan import ModelPlan
 from runner.reports.build import build_report
 from runner.reports.model import Report
 
@@ -42,12 +42,12 @@ def exit_code(
 class RunResult(Struct, frozen=True, kw_only=True):
     """What a run left: its report, its folder on this machine, its exit code, and bugs to trace.
 
-    `where` is how its files are named to people.
+    `where` is how its files are named to people, None where they are of several partitions.
     """
 
     report: Report
     folder: Path
-    where: str
+    where: str | None
     exit_code: ExitCode
     internal_errors: tuple[Exception, ...]
 
@@ -92,28 +92,13 @@ def finish_run(sessions: Sequence[Session], executed: ExecutionResult, *, allow_
     return RunResult(
         report=reports[0] if is_whole else _joined_report(sessions),
         folder=first.run_folder,
-        where=(first.state if is_whole else open_state(first.name)).blobs.shown(f"runs/{first.run_id}"),
+        where=first.state.blobs.shown(f"runs/{first.run_id}") if is_whole else None,
         exit_code=code(chain.from_iterable(executed.ends)),
         internal_errors=executed.internal_errors,
     )
 
 
 def _joined_report(sessions: Sequence[Session]) -> Report:
-    """Write the report of all partitions beside them, derived and in no record, and return it."""
-    from runner.reports.formats.render import each_file  # noqa: PLC0415 -- 4 MiB that are needed when uploads are over
-
-    first = sessions[0]
+    """Return the report of all partitions, which is rendered from their journals whenever somebody asks for it."""
     histories = [history_of(opened.store, opened.progress, opened.run_id) for opened in sessions]
-    history, whole = joined(first.run_id, histories), open_state(first.name)
-    try:
-        for name, pieces in each_file(history):
-            whole.blobs.put(f"runs/{first.run_id}/{name}", pieces)
-        if whole.folder is not None:
-            whole.folder.point_latest(first.run_id)
-    except OSError as error:
-        where = whole.blobs.shown(f"runs/{first.run_id}")
-        raise StateError(
-            f"The report of all partitions in {where} could not be written: {error.strerror}.",
-            hint=f"The run is recorded; `retrain report {first.run_id}{state_option(first.name)}` renders it.",
-        ) from error
-    return build_report(history)
+    return build_report(joined(sessions[0].run_id, histories))

@@ -48,7 +48,7 @@ def report_command(formats: Mapping[str, Render]) -> click.Command:
         if rendered.without_end:
             others = f"run {rendered.run_id}" if group is None else "what the others of its group did"
             console.line(f"note: run {rendered.without_end} has not ended; this is {others}")
-        page = report_page(state, rendered.run_id)
+        page = report_page(state, rendered.run_id, rendered.content if form == "html" and group is None else None)
         if out is not None and str(out) != "-":
             write_report(out, rendered.content, state=state)
             page = out

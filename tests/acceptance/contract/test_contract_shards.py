@@ -295,6 +295,32 @@ def test_a_state_moves_with_its_partitions_and_the_old_one_stays_closed(shards: 
     assert "NOT" not in shards.ended("verify").out
 
 
+def test_what_is_put_beside_partitions_or_changed_in_one_of_them_is_found(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    shards.ended("run", "models.yaml")
+    state = Path(shards.address)
+    (state / "partitions" / "0099").mkdir()
+    (state / "notes.txt").write_text("x")
+    found = shards.ended("verify", code=7).out
+    assert "partitions/0099: was never recorded" in found
+    assert "notes.txt: was never recorded" in found
+    (state / "partitions" / "0099").rmdir()
+    (state / "notes.txt").unlink()
+    shards.ended("verify")
+    result = next(state.glob("partitions/*/runs/*/results/*/*")).resolve()
+    result.write_bytes(result.read_bytes() + b"x")
+    assert str(result) in shards.ended("verify", code=7).out
+
+
+def test_the_report_of_all_partitions_is_rendered_when_it_is_asked_for(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    said = shards.ended("run", "models.yaml").out
+    command = next(line for line in said.splitlines() if line.startswith("report: ")).removeprefix("report: ")
+    assert command.startswith("retrain report ")
+    page = shards.ended(*command.split()[1:3]).out
+    assert all(name in page for name in NAMES)
+
+
 def test_the_limits_of_a_run_are_divided_and_it_is_said(in_a_folder: Shards) -> None:
     shards = in_a_folder
     shards.manifest["limits"] |= {"switches_per_run": 4, "stop_after_failures": 1}
