@@ -21,8 +21,8 @@ from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.chain import START, Link
 from runner.journal.events import Draft, StateMoved
 from runner.journal.folder import StateFolder
-from runner.journal.joined import joined_end
 from runner.journal.lock import current_user
+from runner.journal.progress import joined_end
 from runner.journal.state_store import EventLog, StateStore
 from runner.lib.atomic_files import write_whole
 from runner.lib.timestamps import stamp

@@ -9,8 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from runner.app.state.open_state import open_state
-from runner.app.state.state_trust import require_trusted
+from runner.app.state.open_state import open_state, require_trusted
 from runner.cli.options import TRUST_STATE
 from runner.errors import UsageError
 from runner.http.addresses import is_loopback

@@ -57,7 +57,7 @@ def stateless(function: F) -> F:
 
 
 def _check_state(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
-    from runner.app.state.state_trust import require_trusted  # noqa: PLC0415 -- not for `--help`
+    from runner.app.state.open_state import require_trusted  # noqa: PLC0415 -- not for `--help`
 
     ctx.meta[TRUST_STATE] = value
     if not ctx.resilient_parsing and ctx.get_parameter_source("state") is not ParameterSource.DEFAULT:

@@ -19,11 +19,11 @@ from runner import __version__
 from runner.errors import StateError
 from runner.journal.chain import START, Link, SharedParts
 from runner.journal.events import ReportWritten
+from runner.journal.folder import Removal
 from runner.journal.forms import Sha256
 from runner.journal.model_progress import AcceptedLoss, ModelProgress, packed, unpacked
 from runner.journal.progress import Progress, RunRecord, TakenDecision
 from runner.journal.state_store import Blobs, EventLog
-from runner.journal.stored import Removal
 from runner.lib.atomic_files import read_up_to
 
 Enough = Callable[[Progress], bool]  # whether a progress from a checkpoint has all that a command asks for

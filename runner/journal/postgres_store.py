@@ -23,9 +23,8 @@ from runner.journal.partitions import MOST, divided, part_name
 from runner.journal.postgres_address import part_address, read_postgres_address
 from runner.journal.postgres_database import Database, DatabaseError, DoubtfulError, NoTableError, TakenError
 from runner.journal.postgres_files import PostgresBlobs, PostgresInbox
-from runner.journal.postgres_lease import PostgresLease, holder_of
 from runner.journal.postgres_log import PostgresLog
-from runner.journal.postgres_tables import make_tables, promises, require_keys, require_server
+from runner.journal.postgres_tables import PostgresLease, holder_of, make_tables, promises, require_keys, require_server
 from runner.journal.state_store import EventLog, StoreCheck
 
 FORMAT = 1

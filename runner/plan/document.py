@@ -10,9 +10,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from runner.errors import StateError
-from runner.journal.joined import joined_end, joined_lineage
 from runner.journal.outcomes import Outcome
-from runner.journal.progress import Progress
+from runner.journal.progress import Progress, joined_end, joined_lineage
 from runner.lib.canonical_json import digest
 from runner.plan.model_plan import Action, PlanStage
 from runner.policy.evaluation import Drift, Knowledge

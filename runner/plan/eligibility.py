@@ -9,6 +9,7 @@ from itertools import islice, takewhile
 from msgspec import Struct
 from msgspec.structs import replace
 
+from runner.journal.folder import StoredFile, removal_of
 from runner.journal.model_progress import AcceptedLoss, Candidate, ModelProgress, packed_candidates
 from runner.journal.progress import Progress, RunRecord, newest_run
 from runner.journal.retrain_job import (
@@ -21,7 +22,6 @@ from runner.journal.retrain_job import (
     Review,
     RollbackPoint,
 )
-from runner.journal.stored import StoredFile, removal_of
 from runner.manifest.durations import duration_text
 from runner.plan.incumbent import counts_as_reference
 

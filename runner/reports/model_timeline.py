@@ -21,10 +21,9 @@ from runner.journal.events import (
     RunStarted,
     SwitchSucceeded,
 )
-from runner.journal.joined import merged
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES, Outcome, urgency
-from runner.journal.progress import Progress
+from runner.journal.progress import Progress, merged
 from runner.journal.retrain_job import Decided, RetrainJob
 from runner.lib.timestamps import moment
 from runner.plan.eligibility import blocked

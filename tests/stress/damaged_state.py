@@ -11,10 +11,9 @@ from typing import Literal
 from runner.app.audit.verify import verify
 from runner.errors import StateError
 from runner.journal.events import Draft, StatusChanged
-from runner.journal.folder import StateFolder
+from runner.journal.folder import ANSWERS, StateFolder
 from runner.journal.state_store import GuardTakenError
 from runner.journal.store import Store
-from runner.journal.stored import ANSWERS
 from tests.fakes.cut_journal import HEAD, JOURNAL, rewind
 from tests.fakes.run_ids import run_id
 

@@ -84,7 +84,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_removal_of_other_bytes_counts",
-        file="runner/journal/stored.py",
+        file="runner/journal/folder.py",
         old="if found is not None and found.file.sha256 == result.sha256 else None",
         new="if found is not None else None",
         caught_by=_PRUNE + "test_a_record_about_other_bytes_hides_no_loss",

@@ -138,7 +138,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the_lock_of_a_living_process_is_freed",
-        file="runner/app/state/unlock.py",
+        file="runner/app/state/partitions.py",
         old="    if holder.is_here:\n        raise",
         new="    if holder.pid < 0:\n        raise",
         caught_by="tests/unit/app/test_app_unlock.py::test_a_living_process_of_this_host_is_named_and_cannot_be_freed",

@@ -451,7 +451,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_link_is_taken_for_a_file_of_the_state",
-        file="runner/journal/stored.py",
+        file="runner/journal/folder.py",
         old="        if not fits(mode):",
         new="        if False:",
         caught_by=_HOSTILE + "[a link in the place of a file of the state]",
@@ -486,14 +486,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_state_that_git_tracks_is_believed",
-        file="runner/app/state/state_trust.py",
+        file="runner/app/state/open_state.py",
         old="    if tracked:",
         new="    if False:",
         caught_by=_STATE_TRUST + "test_a_state_that_git_tracks_is_refused",
     ),
     Mutant(
         name="a_state_that_others_may_write_is_believed",
-        file="runner/app/state/state_trust.py",
+        file="runner/app/state/open_state.py",
         old="    if found.st_mode & _OTHERS_WRITE:",
         new="    if False:",
         caught_by=_STATE_TRUST + "test_what_others_may_write_is_refused",

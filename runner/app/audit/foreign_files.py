@@ -10,20 +10,20 @@ from msgspec import Struct
 from runner.app.audit.evidence import Evidence, JournalSummary
 from runner.app.state.unrecorded_files import Finding, unreadable
 from runner.journal.events import ResultDownloaded
-from runner.journal.folder import StateFolder
-from runner.journal.forms import is_run_id
-from runner.journal.partitions import part_name
-from runner.journal.progress import Progress
-from runner.journal.state_store import Blobs
-from runner.journal.stored import (
+from runner.journal.folder import (
     RUN_FILES,
     Removal,
+    StateFolder,
     is_half,
     is_inbox_name,
     is_partial_download,
     is_upload_folder,
     removal_of,
 )
+from runner.journal.forms import is_run_id
+from runner.journal.partitions import part_name
+from runner.journal.progress import Progress
+from runner.journal.state_store import Blobs
 from runner.reports.text import counted
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH

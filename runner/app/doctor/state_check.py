@@ -9,10 +9,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from runner.app.state.open_state import open_state
-from runner.app.state.partitions import partitions_of
-from runner.app.state.state_trust import require_trusted
-from runner.app.state.unlock import what_next
+from runner.app.state.open_state import open_state, require_trusted
+from runner.app.state.partitions import partitions_of, what_next
 from runner.errors import RetrainError, StateError
 from runner.journal.folder import StateFolder
 from runner.journal.lock import read_holder

@@ -29,8 +29,8 @@ from runner.app.state.read_state import Warn, read_progress
 from runner.errors import RetrainError
 from runner.execute.progress_events import Listener
 from runner.execute.training_ends import finished_line, sounds_finished
+from runner.journal.folder import CASSETTE, PROFILE
 from runner.journal.retrain_job import IN_FLIGHT
-from runner.journal.stored import CASSETTE, PROFILE
 from runner.lib.atomic_files import write_whole
 from runner.lib.cassette import Answered, Cassette, record, write_cassette
 from runner.lib.timestamps import stamp

@@ -25,8 +25,7 @@ from runner.app.state.read_state import (
 )
 from runner.errors import UsageError
 from runner.execute.evaluation import blob_sha256
-from runner.journal.joined import merged
-from runner.journal.progress import Progress
+from runner.journal.progress import Progress, merged
 from runner.journal.state_store import Blobs
 from runner.plan.model_plan import state_option
 from runner.reports.decision import Confirmation, DecisionHistory, Explanation, read_trails

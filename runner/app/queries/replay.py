@@ -14,9 +14,8 @@ from runner.app.state.read_state import each_reading
 from runner.errors import ModelError, StateError, UsageError
 from runner.execute.evaluation import evaluate_stored
 from runner.journal.events import ResultDownloaded
-from runner.journal.joined import merged
 from runner.journal.model_progress import ModelProgress
-from runner.journal.progress import Progress
+from runner.journal.progress import Progress, merged
 from runner.journal.retrain_job import Decided, RetrainJob
 from runner.journal.state_store import Blobs
 from runner.lib.text import did_you_mean, shown

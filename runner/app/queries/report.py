@@ -1,25 +1,26 @@
-"""`retrain report`: a finished run rendered again, from the journal alone."""
+"""`retrain report` and `retrain show`: a run's report as it was recorded, a model as it is now."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from runner.app.audit.anchors import lies_in
+from runner.app.queries.status import ModelStatus, next_steps, status
 from runner.app.state.open_state import local_state, open_state
+from runner.app.state.partitions import one_look, partitions_of
 from runner.app.state.read_state import full_run_id
 from runner.app.state.run_histories import LATEST, begun_partitions, ended_in, ended_run, joined
 from runner.errors import RetrainError, StateError, UsageError
 from runner.journal.checkpoint import always, never
 from runner.journal.folder import DEFAULT
-from runner.journal.joined import merged
-from runner.journal.progress import newest_run
+from runner.journal.progress import merged, newest_run
 from runner.lib.atomic_files import FILE_MODE, make_folder, publish, write_whole
 from runner.lib.paths import refuse_link_out
-from runner.lib.text import shown
+from runner.lib.text import nearest, shown
 from runner.reports.build import build_report
 from runner.reports.formats.registry import Render
-from runner.reports.model import Report
+from runner.reports.model import NextStep, Report
 from runner.reports.run_history import RunHistory
 
 
@@ -152,3 +153,60 @@ def write_report(file: Path, content: bytes, *, state: str = DEFAULT) -> None:
             f"{file} cannot be written: {reason}.",
             hint="Name a file in a folder that exists and that you may write to.",
         ) from error
+
+
+def run_shown(state: str, run_id: str) -> str | None:
+    """Return how the folder of a run's files is named to people; None where they are in partitions."""
+    return open_state(state).blobs.shown(f"runs/{run_id}") if len(partitions_of(state)) == 1 else None
+
+
+_LATEST = "latest"
+
+
+class ShownModel(Struct, frozen=True, kw_only=True):
+    """A model, and what the last run or decision that had it left to do."""
+
+    model: ModelStatus
+    next: NextStep | None
+
+
+class ShownRun(Struct, frozen=True, kw_only=True):
+    """The report of a run, and how those models are today that it asked something about and that are settled."""
+
+    report: Report
+    settled: tuple[ModelStatus, ...]
+
+
+def show(state: str, subject: str) -> tuple[ShownModel, ...] | ShownRun:
+    """Return a model with each service that has its history, or the report of a run: its id, or `latest`.
+
+    Raises:
+        UsageError: there is neither such a model nor such a run, or the run has not ended.
+        StateError: the journal is missing, foreign or damaged.
+    """
+    with one_look(state):
+        return _shown(state, subject)
+
+
+def _shown(state: str, subject: str) -> tuple[ShownModel, ...] | ShownRun:
+    found = status(state)
+    models = tuple(model for model in found.models if model.name == subject)
+    if models:
+        steps = next_steps(state, models)
+        return tuple(ShownModel(model=model, next=steps.get((model.service, model.name))) for model in models)
+    if subject == _LATEST or any(run_id.startswith(subject) for run_id in found.run_ids if subject):
+        report = report_of(state, subject if subject == _LATEST else full_run_id(found.run_ids, subject))
+        return ShownRun(report=report, settled=_settled(state, report, found.models))
+    near = nearest(subject, [model.name for model in found.models])
+    raise UsageError(
+        f"No run of this state has a model {shown(subject)}, and no run has such an id.",
+        hint=f"Did you mean {shown(near)}?" if near else "`retrain status` lists models, `retrain history` runs.",
+    )
+
+
+def _settled(state: str, report: Report, models: Sequence[ModelStatus]) -> tuple[ModelStatus, ...]:
+    """Return the models whose next step is another one by now, or none."""
+    asked = {model.name: model.next for model in report.models if model.next}
+    today = [model for model in models if model.service == report.service and model.name in asked]
+    steps = next_steps(state, today)
+    return tuple(model for model in today if steps.get((model.service, model.name)) != asked[model.name])

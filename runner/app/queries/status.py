@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from runner.app.service import service_of
 from runner.app.state.open_state import open_state
-from runner.app.state.partitions import has_run, partitions_of
+from runner.app.state.partitions import has_run, holders, partitions_of
 from runner.app.state.read_state import (
     Warn,
     last_paths,
@@ -21,7 +21,6 @@ from runner.app.state.read_state import (
     warn_of_state,
 )
 from runner.app.state.run_histories import last_histories
-from runner.app.state.unlock import holders
 from runner.errors import StateError
 from runner.journal import checkpoint
 from runner.journal.events import EMULATOR, DecisionAction

@@ -25,9 +25,9 @@ from runner.datasets.file_cache import FileCache
 from runner.errors import StateError
 from runner.execute.drift import source_sha256
 from runner.journal.events import CiActor, DecisionAction, DecisionTaken
+from runner.journal.folder import is_inbox_name
 from runner.journal.forms import DecisionId, JobId, ModelName, Sha256, is_instant
 from runner.journal.state_store import Inbox, StateStore
-from runner.journal.stored import is_inbox_name
 from runner.lib.text import shown
 from runner.lib.timestamps import stamp
 from runner.plan.incumbent import IncumbentDeclaration

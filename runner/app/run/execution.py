@@ -29,8 +29,8 @@ from runner.execute.polling import TrainingStats
 from runner.execute.progress_events import Listener, Planned, Recorded, Starting, Stopping, redacted
 from runner.execute.workflow import model_workflow
 from runner.journal.events import DecisionTaken, ModelFinished
+from runner.journal.folder import ANSWERS
 from runner.journal.progress import Progress
-from runner.journal.stored import ANSWERS
 from runner.lib.atomic_files import open_new, write_whole
 from runner.lib.parallel import map_in_threads
 from runner.lib.paths import refuse_link_out

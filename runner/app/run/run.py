@@ -29,8 +29,7 @@ from runner.execute.progress_events import Listener, Message
 from runner.journal.checkpoint import never
 from runner.journal.events import Draft, Fact, KnownContent, ModelPlanned, ModelsMoved, ServiceMoved
 from runner.journal.forms import is_run_id
-from runner.journal.joined import merged
-from runner.journal.progress import Progress
+from runner.journal.progress import Progress, merged
 from runner.lib.atomic_files import open_file, read_up_to, write_whole
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest, Model

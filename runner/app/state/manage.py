@@ -19,9 +19,8 @@ from runner.execute.progress_events import Listener, unheard
 from runner.journal.checkpoint import never, read_progress, show_checkpoint
 from runner.journal.end_marks import require_writable
 from runner.journal.events import Draft, Fact, LossAccepted
-from runner.journal.joined import merged
 from runner.journal.lock import current_user
-from runner.journal.progress import Progress
+from runner.journal.progress import Progress, merged
 from runner.journal.state_store import StateStore
 from runner.lib.atomic_files import is_real_folder, make_folder, sync_folder
 from runner.lib.timestamps import stamp

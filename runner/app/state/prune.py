@@ -23,11 +23,10 @@ from runner.execute.model_run import Recorder
 from runner.execute.progress_events import Listener, unheard
 from runner.journal.checkpoint import never
 from runner.journal.events import Draft, PrunedFile, ResultsPruned
-from runner.journal.folder import StateFolder
+from runner.journal.folder import StateFolder, StoredFile
 from runner.journal.lock import current_user
 from runner.journal.progress import Progress
 from runner.journal.state_store import Blobs, StateStore
-from runner.journal.stored import StoredFile
 from runner.lib.parallel import map_in_threads
 from runner.lib.timestamps import stamp
 from runner.plan.eligibility import Keep, Place, needed_paths, prunable

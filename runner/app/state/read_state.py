@@ -10,8 +10,7 @@ from runner.app.state.partitions import each_progress, has_run, partitions_of, w
 from runner.errors import RetrainError, StateError, UsageError, too_large
 from runner.journal.chain import Link
 from runner.journal.checkpoint import Enough, always
-from runner.journal.joined import merged
-from runner.journal.progress import Progress, RunRecord
+from runner.journal.progress import Progress, RunRecord, merged
 from runner.journal.state_store import EventLog, StateStore
 from runner.lib.text import did_you_mean, shown
 from runner.lib.timestamps import NOTICED, moment, seconds_text

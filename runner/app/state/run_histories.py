@@ -9,8 +9,7 @@ from runner.app.state.read_state import full_run_id, no_journal, opened_log
 from runner.errors import StateError, UsageError
 from runner.journal.chain import START, Link
 from runner.journal.checkpoint import Enough, always, continued
-from runner.journal.joined import joined_run, merged
-from runner.journal.progress import Progress, newest_run
+from runner.journal.progress import Progress, joined_run, merged, newest_run
 from runner.journal.state_store import Blobs, EventLog
 from runner.reports.run_history import RunHistory, ended_histories
 

@@ -25,11 +25,10 @@ from runner.execute.model_run import Recorder
 from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.checkpoint import Enough, always, keep_checkpoint, read_progress, show_checkpoint
 from runner.journal.events import ReportWritten, RunFinished, RunStarted
-from runner.journal.folder import DEFAULT, StateFolder
+from runner.journal.folder import ANSWERS, DEFAULT, StateFolder
 from runner.journal.lock import current_user
 from runner.journal.progress import Progress
 from runner.journal.state_store import EventLog, Lease, StateStore
-from runner.journal.stored import ANSWERS
 from runner.lib.atomic_files import open_file
 from runner.manifest.model import Manifest
 from runner.plan.document import StateMark, state_mark

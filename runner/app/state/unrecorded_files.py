@@ -11,10 +11,9 @@ from msgspec import Struct
 
 from runner.audit.bundle_layout import ATTESTATION
 from runner.journal.events import ResultDownloaded
-from runner.journal.folder import StateFolder
+from runner.journal.folder import UNRECORDED, StateFolder
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.state_store import StateStore
-from runner.journal.stored import UNRECORDED
 
 _LATEST = "latest"
 _RESULTS = "results"

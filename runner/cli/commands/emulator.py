@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from emulator.command import serve_manifest
-from runner.app.state.state_trust import require_trusted
+from runner.app.state.open_state import require_trusted
 from runner.cli import options
 from runner.cli.command_group import CommandGroup
 from runner.cli.console import Console

@@ -7,7 +7,7 @@ from decimal import Decimal
 import click
 from msgspec.structs import replace
 
-from runner.app.queries.show import ShownRun, run_shown, show
+from runner.app.queries.report import ShownRun, run_shown, show
 from runner.app.queries.status import ModelStatus
 from runner.cli import options
 from runner.cli.commands.status import incumbent_text, standing, with_short_ids

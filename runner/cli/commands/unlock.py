@@ -2,7 +2,7 @@
 
 import click
 
-from runner.app.state.unlock import holders, unlock, what_next
+from runner.app.state.partitions import holders, unlock, what_next
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode

@@ -8,7 +8,7 @@ import click
 from msgspec import to_builtins
 
 from runner.app.audit.verify import Demands, Verification, is_bundle, verify_each
-from runner.app.state.state_trust import require_trusted
+from runner.app.state.open_state import require_trusted
 from runner.cli import options
 from runner.cli.console import Console
 from runner.errors import ExitCode

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.app.state.state_trust import require_trusted
+from runner.app.state.open_state import require_trusted
 from runner.errors import StateError
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store

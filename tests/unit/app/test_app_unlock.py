@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from runner.app.state.partitions import holders, unlock
 from runner.app.state.session import Session, session
-from runner.app.state.unlock import holders, unlock
 from runner.errors import LockedError, StateError, UsageError
 from runner.journal.events import RunFinished, RunStarted
 from runner.journal.folder import state_folder

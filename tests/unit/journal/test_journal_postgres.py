@@ -21,7 +21,7 @@ import pytest
 from runner.app.state.manage import init_state, show_state
 from runner.app.state.partitions import partitions_of
 from runner.errors import ExitCode, LockedError, RetrainError, StateError, UsageError
-from runner.journal import postgres_database, postgres_lease
+from runner.journal import postgres_database, postgres_tables
 from runner.journal.postgres_store import PostgresStore
 from runner.journal.state_store import EventLog, HeadMovedError
 from tests.fakes.object_stores import fresh_address, set_credentials
@@ -527,7 +527,7 @@ def test_a_lease_is_taken_over_when_it_is_older_than_its_life_by_the_servers_clo
 
 
 def test_a_lease_is_renewed_while_its_run_lives(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres_lease, "RENEWALS", 100)
+    monkeypatch.setattr(postgres_tables, "RENEWALS", 100)
     state = begun(server.address(fresh_schema(), more="&lease=10s"))
     schema = schema_of(state)
     with state.held(RUN, timeout=0) as lease:
