@@ -291,8 +291,9 @@ class PostgresStore:
             found = promises(self._database)
         except DatabaseError as error:
             raise self._reworded(error) from None
-        files = StoreCheck(verdict="ok", seen=f"Files are {_told_place(self._blobs_place)}.")
-        return (*found, files, copy_check(self._machine))
+        copy = copy_check(self._machine)
+        where = f"Files are {_told_place(self._blobs_place)}. {copy.seen}"
+        return (*found, StoreCheck(verdict="ok", seen=where, next=copy.next))
 
     def holder(self) -> Held | None:
         """Return who holds the lease."""
