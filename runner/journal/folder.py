@@ -204,12 +204,10 @@ class StateFolder:
     def may_begin(self) -> bool:
         """Return whether a journal may be begun here: only where no run has left anything.
 
-        A missing journal beside the files of earlier runs, beside the note of where it ended or beside partitions would
-        read as "nothing was ever started".
+        A missing journal beside the files of earlier runs, or beside the note of where it ended, would read as "nothing
+        was ever started".
         """
-        left = self.head.exists() or any(
-            folder.is_dir() and any(folder.iterdir()) for folder in (self.runs, self.parts)
-        )
+        left = self.head.exists() or (self.runs.is_dir() and any(self.runs.iterdir()))
         return not self.journal.exists() and not left
 
     def require_real(self) -> None:
@@ -224,6 +222,11 @@ class StateFolder:
         self.require_real()
         if (partitions := self.partitions) > 1:
             raise divided(str(self.root), partitions, str(self.parts / part_name(0)))
+        if not self.journal.exists() and self.parts.is_dir() and any(self.parts.iterdir()):
+            raise StateError(
+                f"{self.root} has partitions, and {self.format.name}, which says how many, is gone.",
+                hint=f"Restore {self.format} from a copy. Where `retrain state init` was interrupted, run it again.",
+            )
         if not self.journal.exists() and not self.may_begin():
             raise StateError(
                 f"{self.root} holds what earlier runs left but no journal, so nobody can tell what was started.",

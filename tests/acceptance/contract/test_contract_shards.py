@@ -307,6 +307,10 @@ def test_what_is_put_beside_partitions_or_changed_in_one_of_them_is_found(in_a_f
     (state / "partitions" / "0099").rmdir()
     (state / "notes.txt").unlink()
     shards.ended("verify")
+    number = (state / "format.json").read_bytes()
+    (state / "format.json").unlink()
+    assert "which says how many, is gone" in shards.ended("run", "models.yaml", code=7).err
+    (state / "format.json").write_bytes(number)
     result = next(state.glob("partitions/*/runs/*/results/*/*")).resolve()
     result.write_bytes(result.read_bytes() + b"x")
     assert str(result) in shards.ended("verify", code=7).out
