@@ -4,6 +4,7 @@ Nothing is written, and the lock is not taken.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +15,15 @@ from runner.app.state.partitions import partitions_of, what_next
 from runner.errors import RetrainError, StateError
 from runner.journal.folder import StateFolder
 from runner.journal.lock import read_holder
+from runner.journal.partitions import FOLDER
 from runner.journal.state_store import StateStore
 from runner.plan.model_plan import state_option
 from runner.reports.diagnosis import Check
 from runner.reports.text import counted
 
+_OWN_PATH = re.compile(
+    rf"/{FOLDER}/[0-9]{{4}}|/[0-9a-f]{{32}}"
+)  # in a folder, and of a machine
 _SPARE = 256 * 1024 * 1024  # bytes for results, reports and the journal
 
 
@@ -30,13 +35,16 @@ def state_checks(state: str, *, trusted: bool, uploads: int) -> Iterator[Check]:
         yield Check(name="state", verdict="problem", seen=error.message, next=error.hint)
         return
     found = [check for part in partitions for check in _partition_checks(part, trusted=trusted, uploads=uploads)]
-    different = list({(check.verdict, check.seen): check for check in found}.values())
-    sound = [check for check in different if check.verdict == "ok"]
-    if open_state(state).folder is not None and len(sound) > 1:  # the same sentence of each, but for its path
-        others = f"The same holds of {counted(len(sound) - 1, 'other partition')}."
-        yield replace(sound[0], seen=f"{sound[0].seen} {others}")
-        different = [check for check in different if check.verdict != "ok"]
-    yield from different
+    alike: dict[str, dict[str, Check]] = {}  # by the sentence without the partition's own path
+    for check in found:
+        alike.setdefault(f"{check.verdict} {_OWN_PATH.sub('', check.seen)}", {}).setdefault(check.seen, check)
+    for sentences in alike.values():
+        first, *others = sentences.values()
+        if first.verdict == "ok" and others:
+            told = f"The same holds of {counted(len(others), 'other partition')}."
+            yield replace(first, seen=f"{first.seen} {told}")
+        else:
+            yield from (first, *others)
 
 
 def _partition_checks(state: str, *, trusted: bool, uploads: int) -> Iterator[Check]:
