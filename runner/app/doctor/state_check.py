@@ -21,9 +21,7 @@ from runner.plan.model_plan import state_option
 from runner.reports.diagnosis import Check
 from runner.reports.text import counted
 
-_OWN_PATH = re.compile(
-    rf"/{FOLDER}/[0-9]{{4}}|/[0-9a-f]{{32}}"
-)  # in a folder, and of a machine
+_OWN_PATH = re.compile(rf"/{FOLDER}/[0-9]{{4}}|/[0-9a-f]{{32}}")  # in a folder, and of a machine
 _SPARE = 256 * 1024 * 1024  # bytes for results, reports and the journal
 
 
