@@ -58,8 +58,8 @@ EXIT_TABLE: Mapping[ExitCode, ExitRow] = MappingProxyType(
             "a policy held a candidate back (`--allow-held` makes it 0)", phrase="a policy held a candidate back"
         ),
         ExitCode.UNFINISHED: _row(
-            "unfinished: still training at its deadline, ended by SIGHUP, or the state's store is away; "
-            "the next run continues",
+            "unfinished: still training at its deadline, ended by SIGHUP, or the state's store cannot be "
+            "reached; the next run continues",
             phrase="unfinished, the next run continues",
         ),
         ExitCode.LOCKED: _row("another run holds the state"),
