@@ -14,7 +14,7 @@ from msgspec import Struct
 from runner.errors import StateError, UsageError
 from runner.journal.events import Event, PrunedFile, ResultDownloaded, ResultsPruned
 from runner.journal.forms import is_run_id
-from runner.journal.partitions import FOLDER, LARGEST_FORMAT, divided, part_name, read_format
+from runner.journal.partitions import FOLDER, LARGEST_FORMAT, Format, divided, part_name, read_format
 from runner.lib.atomic_files import (
     make_folder,
     open_file,
@@ -180,22 +180,27 @@ class StateFolder:
 
     @property
     def partitions(self) -> int:
-        """Return the number of partitions; 1 without `format.json`.
+        """Return the number of partitions; 1 without `format.json`. Raises as `read_format`."""
+        found = self.read_format()
+        return 1 if found is None else found.partitions
+
+    def read_format(self) -> Format | None:
+        """Return what `format.json` says, which only a state with partitions and each of them have.
 
         Raises:
-            StateError: that is not one, a link, or cannot be read.
+            StateError: it is not one, a link, or cannot be read.
         """
         require_real((self.parts,), (self.format,))
         try:
             with open_file(self.format) as file:
                 content = read_up_to(file, LARGEST_FORMAT)
         except (FileNotFoundError, NotADirectoryError):
-            return 1
+            return None
         except OSError as error:
             raise StateError(
                 f"{self.format} cannot be read: {error.strerror}.", hint="Correct its permissions, or what it is."
             ) from error
-        return read_format(content, FORMAT, str(self.format)).partitions
+        return read_format(content, FORMAT, str(self.format))
 
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of one run's files."""

@@ -16,7 +16,7 @@ from msgspec import Struct
 from runner.errors import StateError
 from runner.journal.folder import FORMAT, StateFolder
 from runner.journal.lock import Held, Hold, locked, look
-from runner.journal.partitions import FOLDER, Format, part_name
+from runner.journal.partitions import FOLDER, Format, lineage_of, part_name
 from runner.journal.state_store import MOST_PENDING, EventLog, StoreCheck
 from runner.journal.store import Store, open_for_reading, open_store
 from runner.lib.atomic_files import (
@@ -130,6 +130,17 @@ def _part(name: str) -> str:
     return name
 
 
+def _make_format(folder: StateFolder, lineage: str, partitions: int) -> None:
+    content = msgspec.json.encode(Format(format=FORMAT, lineage=lineage, partitions=partitions)) + b"\n"
+    try:
+        write_new(folder.format, content)
+    except OSError as error:
+        raise StateError(
+            f"{folder.format} cannot be made: {error.strerror}.",
+            hint="Use the state that is there, or give another folder.",
+        ) from error
+
+
 class FolderStore(Struct, frozen=True):
     """A state folder as a store."""
 
@@ -157,23 +168,26 @@ class FolderStore(Struct, frozen=True):
 
     @property
     def partitions(self) -> int:
-        """Return what `format.json` says, which only a folder with partitions has."""
+        """Return what `format.json` says."""
         return self.folder.partitions
+
+    @property
+    def lineage(self) -> str:
+        """Return what `format.json` says, where a journal is beside it or below."""
+        found = self.folder.read_format()
+        return found.lineage if found and (found.partitions > 1 or self.folder.journal.exists()) else ""
 
     def part(self, number: int) -> str:
         """Return a folder below this one."""
         return str(self.folder.root / FOLDER / part_name(number))
 
     def divide(self, partitions: int) -> None:
-        """Make `format.json`."""
-        content = msgspec.json.encode(Format(format=FORMAT, lineage=token_hex(16), partitions=partitions)) + b"\n"
-        try:
-            write_new(self.folder.format, content)
-        except OSError as error:
-            raise StateError(
-                f"{self.folder.format} cannot be made: {error.strerror}.",
-                hint="Use the state that is there, or give another folder.",
-            ) from error
+        """Make `format.json` in each partition, then here."""
+        parts = [FolderStore(StateFolder(Path(self.part(number)))) for number in range(partitions)]
+        for part in parts:
+            if not part.lineage:
+                _make_format(part.folder, token_hex(16), 1)
+        _make_format(self.folder, lineage_of([part.lineage for part in parts]), partitions)
 
     def begin(self) -> None:
         """Begin an empty journal where none is."""

@@ -27,7 +27,7 @@ from runner.journal.lock import Held, leased, read_life
 from runner.journal.object_cache import JournalCache, copy_check, known_in, machine_folder
 from runner.journal.object_lease import ObjectLease, holder_of, store_checks
 from runner.journal.object_log import JOURNAL, Look, ObjectLog
-from runner.journal.partitions import FOLDER, LARGEST_FORMAT, Format, divided, part_name, read_format
+from runner.journal.partitions import FOLDER, LARGEST_FORMAT, Format, divided, lineage_of, part_name, read_format
 from runner.journal.state_store import MOST_PENDING, EventLog, StoreCheck
 from runner.lib.atomic_files import open_file
 from runner.lib.parallel import map_in_threads
@@ -39,6 +39,7 @@ _LARGEST_ENTRY = 1024 * 1024
 _NONCE_BYTES = 33  # a line's end and 32 hexadecimal digits, at an entry's end
 _IN_MEMORY = 8 * 1024 * 1024
 _SENT_AT_ONCE = 4  # files
+_ASKED_AT_ONCE = 16  # partitions
 
 
 class AwayError(StateError):
@@ -228,9 +229,16 @@ class ObjectStore:
         place, mark, parameters = self.address.partition("?")
         return f"{place.rstrip('/')}/{FOLDER}/{part_name(number)}{mark}{parameters}"
 
+    @property
+    def lineage(self) -> str:
+        """Return what `format.json` says."""
+        found = self._read_format()
+        return "" if found is None else found[0].lineage
+
     def divide(self, partitions: int) -> None:
         """Make `format.json`."""
-        self.begin_with(secrets.token_hex(16), partitions)
+        parts = map_in_threads(lambda number: ObjectStore(self.part(number)).lineage, range(partitions), _ASKED_AT_ONCE)
+        self.begin_with(lineage_of(parts), partitions)
 
     @property
     def _own_format(self) -> tuple[Format, bytes]:

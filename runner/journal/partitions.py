@@ -5,6 +5,7 @@ there are is written once, when the state begins: where a model's history is mus
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
@@ -17,7 +18,10 @@ LARGEST_FORMAT = 4096  # bytes
 
 
 class Format(Struct, frozen=True, kw_only=True):
-    """What `format.json` says: the form of what is beside it, which state it is, and its number of partitions."""
+    """What `format.json` says: the form of what is beside it, which state it is, and its number of partitions.
+
+    Of a state with partitions, the lineage is `lineage_of` theirs.
+    """
 
     format: int
     lineage: str
@@ -43,6 +47,11 @@ def read_format(content: bytes, known: int, where: str) -> Format:
             hint="Use the version of retrain that made it.",
         )
     return found
+
+
+def lineage_of(parts: Sequence[str]) -> str:
+    """Return the lineage of a state with these partitions, by theirs in order: it shows if one is another or gone."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def part_name(number: int) -> str:

@@ -19,7 +19,7 @@ from runner.journal.folder import StateFolder
 from runner.journal.lock import Held, leased
 from runner.journal.object_cache import JournalCache, copy_check, known_in, machine_folder
 from runner.journal.object_store import AwayError, ObjectBlobs
-from runner.journal.partitions import MOST, divided, part_name
+from runner.journal.partitions import MOST, divided, lineage_of, part_name
 from runner.journal.postgres_address import part_address, read_postgres_address
 from runner.journal.postgres_database import Database, DatabaseError, DoubtfulError, NoTableError, TakenError
 from runner.journal.postgres_files import PostgresBlobs, PostgresInbox
@@ -139,6 +139,12 @@ class PostgresStore:
         """Return what the table `format` says."""
         return self.format.partitions
 
+    @property
+    def lineage(self) -> str:
+        """Return what the table `format` says."""
+        found = self._read_format()
+        return "" if found is None else found.lineage
+
     def part(self, number: int) -> str:
         """Return the address of another schema of the database, whose files are below this one's."""
         return part_address(self.address, part_name(number))
@@ -146,7 +152,9 @@ class PostgresStore:
     def divide(self, partitions: int) -> None:
         """Make the tables of this schema, of which only `format` is used."""
         self._prepare()
-        self._make_format(partitions)
+        self._make_format(
+            lineage_of([PostgresStore(self.part(number)).lineage for number in range(partitions)]), partitions
+        )
 
     def require_journal(self) -> None:
         """Raise a StateError where no state was begun here, or one with partitions."""
@@ -189,13 +197,12 @@ class PostgresStore:
 
     def arrive(self) -> None:
         """Make a state of the tables."""
-        self._make_format(1)
+        self._make_format(secrets.token_hex(16), 1)
 
-    def _make_format(self, partitions: int) -> None:
-        """Make the row of `format`, and make sure that the keys hold; it is none where they do not."""
+    def _make_format(self, lineage: str, partitions: int) -> None:
+        """Make the row of `format`, and make sure that the keys hold; the row is removed if they do not."""
         self.__dict__.pop("format", None)
-        lineage, blobs = secrets.token_hex(16), self._blobs_place
-        row = {"format": FORMAT, "lineage": lineage, "blobs": blobs, "partitions": partitions}
+        row = {"format": FORMAT, "lineage": lineage, "blobs": self._blobs_place, "partitions": partitions}
         try:
             self._database.run(_BEGIN, row)
             try:

@@ -242,6 +242,13 @@ class StateStore(Protocol):
             StateError: that cannot be looked up, or no state was begun elsewhere than in a folder.
         """
 
+    @property
+    def lineage(self) -> str:
+        """Return the random id of the state; "" where none was begun, and in a folder that is not a partition.
+
+        Of a state with partitions it is `partitions.lineage_of` theirs.
+        """
+
     def part(self, number: int) -> str:
         """Return the address of a partition."""
 

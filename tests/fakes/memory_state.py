@@ -175,6 +175,7 @@ class MemoryState:
         self.folder = None
         self.address = "memory://state"
         self.partitions = 1
+        self.lineage = "0" * 32
         self.owner: str | None = None
         self.begun = False
         self.alive: set[str] = set()  # runs whose lease is young although they do not hold the state

@@ -243,7 +243,7 @@ class Note(Struct, frozen=True, kw_only=True):
 def head(state: str, *, note: Note | None = None, may_be_empty: bool = False) -> KeptHead:
     """Return the head of a journal whose chain holds; write it as a git note if one is named.
 
-    One that `may_be_empty` has no event and the digest that stands before the first.
+    With `may_be_empty`, the head of a journal without events is 0 and the digest before the first event.
 
     Raises:
         UsageError: there is no journal or no event in it, or git refuses the note.

@@ -78,7 +78,7 @@ def _oddity(found: os.stat_result) -> str | None:
 def _strange_names(folder: StateFolder) -> Iterator[Finding]:
     """Yield what is in the state or in its spool under a foreign name; hidden names are reported elsewhere."""
     for path in _listed(folder.root):
-        if path.name not in folder.names and not path.name.startswith("."):
+        if path.name not in {*folder.names, folder.format.name} and not path.name.startswith("."):
             yield Finding(where=str(path), what="was never recorded in the journal")
     for path in _listed(folder.inbox):
         if not is_inbox_name(path.name):

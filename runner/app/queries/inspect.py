@@ -73,7 +73,7 @@ def _of_model(request: InspectRequest, progress: Progress) -> Inspected:
             f"Job {job.retrain_job_id} of {request.subject} has no stored result.",
             hint="`retrain history` shows the jobs and how far each came.",
         )
-    blobs, name = open_state(partition_of(request.state, request.subject)).blobs, job.result.path
+    blobs, name = open_state(partition_of(request.state, request.subject, scope.service.name)).blobs, job.result.path
     found = _inspected(
         blobs.shown(name), partial(blobs.open, name), scope.manifest.metrics, before=place_before(known, job)
     )

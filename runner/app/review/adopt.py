@@ -87,7 +87,7 @@ def propose_adoption(request: AdoptRequest) -> Proposed:
 def adopt(request: AdoptRequest, proposed: Proposed) -> RunResult:
     """Record what is in service; it counts until a job of this project serves."""
     scope = proposed.scope
-    with deciding(request) as opened:
+    with deciding(request, scope.service.name) as opened:
         return follow(opened, scope, request, rule_on_adoption(opened, scope, request, proposed.statement))
 
 

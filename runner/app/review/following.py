@@ -26,14 +26,14 @@ class CountsAlreadyError(StateError):
 
 
 @contextmanager
-def deciding(request: DecisionRequest) -> Iterator[Session]:
-    """Hold the state for a decision that does not count yet.
+def deciding(request: DecisionRequest, service: str | None) -> Iterator[Session]:
+    """Hold the state for a decision, about a model on a service, that does not count yet.
 
     Raises:
         CountsAlreadyError: it does.
         LockedError, StateError: as `session`.
     """
-    place = Partition(address=partition_of(request.state, request.model))
+    place = Partition(address=partition_of(request.state, request.model, service))
     hold = session(request.state, lock_timeout=request.lock_timeout, listener=request.listener, partition=place)
     with hold as opened:
         if request.taken is not None and request.taken.decision_id in opened.progress.decisions:

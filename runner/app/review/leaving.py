@@ -82,7 +82,7 @@ def decide(
         return act(at_once)
     except LockedError as locked:
         held = locked
-    inbox = DecisionInbox(open_state(partition_of(request.state, request.model)))
+    inbox = DecisionInbox(open_state(partition_of(request.state, request.model, subject.service)))
     decision, waits = left(request, datetime.now(UTC), subject, proposed), None
     with suppress(OSError):
         waits = inbox.like(decision) if inbox.state.folder is None else None  # in a folder no answer is lost

@@ -64,7 +64,7 @@ def resolve(request: ResolveRequest) -> RunResult:
     Raises:
         UsageError: no run had the model, or it has no request of that kind whose result is open.
     """
-    with deciding(request) as opened:
+    with deciding(request, request.subject.service if request.subject else None) as opened:
         ruling = rule_on_resolution(opened, request)
         _, last = _open_job(opened.progress, request)
         started = replace(

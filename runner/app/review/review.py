@@ -94,7 +94,7 @@ def review(request: ReviewRequest) -> RunResult:
     scope, _ = _found(request)
     if request.switches:
         scope.service.require_trusted()
-    with deciding(request) as opened:
+    with deciding(request, scope.service.name) as opened:
         return follow(opened, scope, request, rule_on_review(opened, scope, request))
 
 

@@ -168,7 +168,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
     """
     scope, _ = _found(request)
     scope.service.require_trusted()
-    with deciding(request) as opened:
+    with deciding(request, scope.service.name) as opened:
         return follow(opened, scope, request, rule_on_rollback(opened, scope, request))
 
 

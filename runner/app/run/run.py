@@ -109,7 +109,7 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
     """Hold the partitions of this machine's share that have selected models, or one of them where none has.
 
     Raises:
-        UsageError: there is no such share, or the state is one partition of another.
+        UsageError: the share does not exist, or the state is one partition of another.
         LockedError, StateError: as `session`.
     """
     refuse_part(request.state)

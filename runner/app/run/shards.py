@@ -54,7 +54,7 @@ def read_shard(text: str, source: str) -> Shard:
     number, of = (int(found["number"]), int(found["of"])) if found else (0, 0)
     if not 1 <= number <= of <= MOST:
         raise UsageError(
-            f"{source} is {shown(text)}, which is no shard.",
+            f"{source} is {shown(text)}, which does not name a shard.",
             hint="Shards are counted from 1: --shard 1/4, 2/4, 3/4 and 4/4 are the four of four.",
         )
     return Shard(number=number, of=of, source=source)
@@ -70,11 +70,11 @@ def shard_of(given: str | None, partitions: int, state: str, environment: Mappin
     """Return the share of this machine: as given, else in a state with partitions as the pipeline's variables say.
 
     Raises:
-        UsageError: there is no such share, or some machine would have nothing to do.
+        UsageError: the share does not exist, or some machine would have nothing to do.
     """
     named = environment.get("RETRAIN_SHARD", "")
-    if given or named:
-        shard = read_shard(given, "--shard") if given else read_shard(named, "RETRAIN_SHARD")
+    if given is not None or named:
+        shard = read_shard(given, "--shard") if given is not None else read_shard(named, "RETRAIN_SHARD")
     else:
         shard = (_of_pipeline(environment) if partitions > 1 else None) or WHOLE
     if shard.of > 1 and partitions == 1:
@@ -94,16 +94,16 @@ def shard_of(given: str | None, partitions: int, state: str, environment: Mappin
 
 
 def _of_pipeline(environment: Mapping[str, str]) -> Shard | None:
-    """Return what GitLab's `parallel` or an Indexed Job of Kubernetes says of this machine."""
-    node, nodes = environment.get("CI_NODE_INDEX", ""), environment.get("CI_NODE_TOTAL", "")
-    if _COUNT.fullmatch(node) and _COUNT.fullmatch(nodes):
-        return read_shard(f"{node}/{nodes}", "CI_NODE_INDEX/CI_NODE_TOTAL")
+    """Return what GitLab's `parallel` or an Indexed Job of Kubernetes says of this machine; None without an index."""
+    if node := environment.get("CI_NODE_INDEX", ""):  # GitLab sets the total for every job
+        return read_shard(f"{node}/{environment.get('CI_NODE_TOTAL', '')}", "CI_NODE_INDEX/CI_NODE_TOTAL")
     index, completions = environment.get("JOB_COMPLETION_INDEX", ""), environment.get("JOB_COMPLETIONS", "")
-    if not _COUNT.fullmatch(index):
+    if not index:
         return None
-    if not _COUNT.fullmatch(completions):
+    if not (_COUNT.fullmatch(index) and _COUNT.fullmatch(completions)):
         raise UsageError(
-            "JOB_COMPLETION_INDEX is set, and JOB_COMPLETIONS does not say how many pods there are.",
+            f"JOB_COMPLETION_INDEX is {shown(index)}, and JOB_COMPLETIONS is "
+            f"{shown(completions) if completions else 'not set'}: they do not name one of several pods.",
             hint="Set JOB_COMPLETIONS to the `completions` of the Job, or RETRAIN_SHARD=1/1 for a run of its own.",
         )
     return read_shard(f"{int(index) + 1}/{completions}", "JOB_COMPLETION_INDEX/JOB_COMPLETIONS")
@@ -113,7 +113,7 @@ def group_of(given: str | None, environment: Mapping[str, str]) -> str | None:
     """Return what the runs of one night have in common: as given, else the id of the pipeline's run, if there is one.
 
     Raises:
-        UsageError: the given name is none.
+        UsageError: the given name is not valid.
     """
     named = given or environment.get("RETRAIN_GROUP", "")
     if named:
@@ -124,7 +124,7 @@ def group_of(given: str | None, environment: Mapping[str, str]) -> str | None:
 
 
 def require_group(name: str) -> None:
-    """Raise a UsageError where the name is none of a group."""
+    """Raise a UsageError if this cannot be the name of a group."""
     if not _is_group(name):
         raise UsageError(
             f"{shown(name)} is not the name of a group.",

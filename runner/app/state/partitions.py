@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from runner.app.state.open_state import local_state, open_state
-from runner.errors import LockedError, UsageError
+from runner.errors import LockedError, StateError, UsageError
 from runner.journal.checkpoint import Enough, always, read_progress
 from runner.journal.lock import Held, Holder, break_lock, look
-from runner.journal.partitions import FOLDER, home_by_name
+from runner.journal.partitions import FOLDER, home_by_name, lineage_of
 from runner.journal.progress import Progress, merged
+from runner.journal.state_store import StateStore
 from runner.lib.parallel import map_in_threads
 from runner.manifest.model import Manifest
 from runner.plan.model_plan import state_option
@@ -28,15 +29,32 @@ def partitions_of(state: str) -> tuple[str, ...]:
     """Return the addresses of the state's partitions; of one without any it is the state's own.
 
     Raises:
-        StateError: there is no such state elsewhere than in a folder, or it cannot be looked at.
+        StateError: the state does not exist or cannot be read, or its partitions are not those it began with.
     """
     place = open_state(state)
     count = place.partitions
-    return (state,) if count == 1 else tuple(place.part(number) for number in range(count))
+    if count == 1:
+        return (state,)
+    parts = tuple(place.part(number) for number in range(count))
+    _require_same(place, parts)
+    return parts
+
+
+def _require_same(place: StateStore, parts: Sequence[str]) -> None:
+    """Refuse a state whose partitions were replaced: models without their history would be trained again."""
+    lineages = map_in_threads(lambda part: open_state(part).lineage, parts, min(len(parts), _READERS))
+    if lineage_of(lineages) == place.lineage:
+        return
+    gone = next((part for part, lineage in zip(parts, lineages, strict=True) if not lineage), None)
+    what = f"{gone} is gone." if gone else "one was replaced, or their number was changed."
+    raise StateError(
+        f"The partitions of the state {place.address} are not those that it began with: {what}",
+        hint="Restore the whole state from a copy; without a history its models would be trained again.",
+    )
 
 
 def whole_of(state: str) -> str | None:
-    """Return the address of the state that this address is a partition of; None where it is none by its name."""
+    """Return the address of the state that this one is a partition of by its name, or None."""
     found = (_SCHEMA if "schema=" in state else _PART).fullmatch(state)
     return _BLOBS.sub(r"\1", found["whole"] + found["rest"]) if found is not None else None
 
@@ -58,7 +76,7 @@ def refuse_part(state: str) -> None:
     """
     folder = open_state(state).folder
     whole = whole_of(state if folder is None else str(folder.root.absolute()))
-    if whole is not None and open_state(whole).partitions > 1:
+    if whole is not None and open_state(whole).is_begun() and open_state(whole).partitions > 1:
         raise UsageError(
             f"{state} is one partition of the state {whole}, and a run works on the whole state.",
             hint=f"Give{state_option(whole)}; --shard takes a share of its partitions.",
@@ -102,8 +120,8 @@ def _progress(state: str, enough: Enough) -> Progress:
         log.close()
 
 
-def partition_of(state: str, model: str) -> str:
-    """Return the partition to decide about a model in: that of its history, whatever the service.
+def partition_of(state: str, model: str, service: str | None = None) -> str:
+    """Return the partition to decide about a model in: that of its history, on this service before others.
 
     Raises:
         StateError: the state cannot be read.
@@ -111,7 +129,7 @@ def partition_of(state: str, model: str) -> str:
     partitions = partitions_of(state)
     if len(partitions) == 1:
         return state
-    known = _known_homes(each_progress(partitions), service=None)
+    known = _known_homes(each_progress(partitions), service)
     return partitions[known.get(model, home_by_name(model, len(partitions)))]
 
 
@@ -147,9 +165,6 @@ def _known_homes(progresses: Sequence[Progress], service: str | None) -> dict[st
     return {name: number for name, (_, number) in found.items()}
 
 
-_THREADS = 16
-
-
 def holders(state: str) -> list[Held]:
     """Return who holds the state: at most one, or one for each of its partitions.
 
@@ -157,7 +172,7 @@ def holders(state: str) -> list[Held]:
         StateError: the state cannot be looked at.
     """
     partitions = partitions_of(state)
-    found = map_in_threads(lambda part: open_state(part).holder(), partitions, min(len(partitions), _THREADS))
+    found = map_in_threads(lambda part: open_state(part).holder(), partitions, min(len(partitions), _READERS))
     return [held for held in found if held is not None]
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from runner.journal.partitions import home_by_name
 from tests.acceptance.contract.contract_project import Finished, Project, finish, rows, wait_for_training
@@ -21,14 +23,19 @@ from tests.fakes.unreliable_s3 import S3Server
 PARTITIONS = 8
 LEASE = timedelta(seconds=15)  # after which one of ten seconds is old, by the store's clock
 NAMES = [f"model_{number}" for number in range(9)]
+DAMAGES = ("fewer", "one is gone", "one is a copy of another")
 _MACHINES = itertools.count()
 
 
 class Shards(Project):
-    """A project each command of which is run on a machine of its own; `let_leases_end` lets the state's clock go on."""
+    """A project each command of which is run on a machine of its own.
+
+    `let_leases_end` lets the state's clock go on, and `damage` replaces partitions in a way of `DAMAGES`.
+    """
 
     address: str
     let_leases_end: Callable[[], None]
+    damage: Callable[[str], None]
 
     def words_of(self, arguments: Sequence[str]) -> list[str]:
         return list(arguments)
@@ -50,31 +57,77 @@ class Shards(Project):
         return done
 
 
-def _in_a_folder(shards: Shards, _: ExitStack) -> tuple[str, Callable[[], None]]:
-    return str(shards.folder / "state"), lambda: None
+def _in_a_folder(shards: Shards, _: ExitStack) -> str:
+    state = shards.folder / "state"
+
+    def damage(what: str) -> None:
+        first, second = (state / "partitions" / f"{number:04d}" for number in range(2))
+        if what == "fewer":
+            form = state / "format.json"
+            form.write_bytes(_fewer(form.read_bytes()))
+            return
+        shutil.rmtree(first)
+        if what == "one is a copy of another":
+            shutil.copytree(second, first, symlinks=True)
+
+    shards.let_leases_end, shards.damage = (lambda: None), damage
+    return str(state)
 
 
-def _in_a_bucket(_: Shards, stack: ExitStack) -> tuple[str, Callable[[], None]]:
+def _fewer(form: bytes) -> bytes:
+    changed = form.replace(f'"partitions":{PARTITIONS}'.encode(), b'"partitions":4')
+    assert changed != form
+    return changed
+
+
+def _in_a_bucket(shards: Shards, stack: ExitStack) -> str:
     store = stack.enter_context(S3Server().serving())
 
     def let_leases_end() -> None:
         store.skew += LEASE
 
-    return store.address("prod", "&lease=10s"), let_leases_end
+    def damage(what: str) -> None:
+        first, second = (f"prod/partitions/{number:04d}/" for number in range(2))
+        if what == "fewer":
+            form = store.objects["prod/format.json"]
+            store.objects["prod/format.json"] = replace(form, content=_fewer(form.content))
+            return
+        for name in [name for name in store.objects if name.startswith(first)]:
+            del store.objects[name]
+        if what == "one is a copy of another":
+            copied = {name: store.objects[name] for name in store.objects if name.startswith(second)}
+            store.objects |= {name.replace(second, first): content for name, content in copied.items()}
+
+    shards.let_leases_end, shards.damage = let_leases_end, damage
+    return store.address("prod", "&lease=10s")
 
 
-def _in_a_database(_: Shards, __: ExitStack) -> tuple[str, Callable[[], None]]:
+def _in_a_database(shards: Shards, _: ExitStack) -> str:
     server, schema = one_server(), fresh_schema()
+    parts = [f'"{schema}_p{number:04d}"' for number in range(PARTITIONS)]
 
-    def let_leases_end() -> None:
+    def execute(*statements: str) -> None:
         with psycopg.connect(
             host="127.0.0.1", port=server.port, user="postgres", dbname="postgres", password=PASSWORD, autocommit=True
         ) as connection:
-            for number in range(PARTITIONS):
-                aged = f'UPDATE "{schema}_p{number:04d}".lease SET renewed = renewed - life - life'  # noqa: S608 -- a name of ours
-                connection.execute(aged.encode())
+            for statement in statements:
+                connection.execute(statement.encode())
 
-    return server.address(schema, more="&lease=10s"), let_leases_end
+    def let_leases_end() -> None:
+        execute(*(f"UPDATE {part}.lease SET renewed = renewed - life - life" for part in parts))  # noqa: S608 -- names of ours
+
+    def damage(what: str) -> None:
+        if what == "fewer":
+            execute(f'UPDATE "{schema}".format SET partitions = 4')  # noqa: S608 -- a name of ours
+        elif what == "one is gone":
+            execute(f"DROP SCHEMA {parts[0]} CASCADE")
+        else:  # a name is of one schema at a time
+            aside = f'"{schema}_aside"'
+            pairs = ((parts[0], aside), (parts[1], parts[0]), (aside, parts[1]))
+            execute(*(f"ALTER SCHEMA {old} RENAME TO {new}" for old, new in pairs))
+
+    shards.let_leases_end, shards.damage = let_leases_end, damage
+    return server.address(schema, more="&lease=10s")
 
 
 PLACES = {"folder": _in_a_folder, "bucket": _in_a_bucket, "database": _in_a_database}
@@ -95,7 +148,7 @@ def _begun(place: str, tmp_path: Path, service: TwoPortService) -> Iterator[Shar
         made = Shards(folder=tmp_path / "project", service=service)
         for name in NAMES:
             made.add(name)
-        made.address, made.let_leases_end = PLACES[place](made, stack)
+        made.address = PLACES[place](made, stack)
         made.ended("state", "init", "--partitions", str(PARTITIONS))
         yield made
 
@@ -231,8 +284,8 @@ def test_what_no_shard_may_be_is_refused(in_a_folder: Shards) -> None:
     shards = in_a_folder
     for words, told in (
         (["--shard", "0/3"], "counted from 1"),
-        (["--shard", "4/3"], "no shard"),
-        (["--shard", "x"], "no shard"),
+        (["--shard", "4/3"], "does not name a shard"),
+        (["--shard", ""], "does not name a shard"),
         (["--shard", "9/9"], "1 of 9 machines would have nothing to do"),
         (["--shard", "1/2", "--group", "bad name"], "not the name of a group"),
     ):
@@ -314,6 +367,18 @@ def test_what_is_put_beside_partitions_or_changed_in_one_of_them_is_found(in_a_f
     result = next(state.glob("partitions/*/runs/*/results/*/*")).resolve()
     result.write_bytes(result.read_bytes() + b"x")
     assert str(result) in shards.ended("verify", code=7).out
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_a_state_whose_partitions_were_replaced_is_refused_and_nothing_is_trained_again(
+    shards: Shards, what: str
+) -> None:
+    shards.ended("run", "models.yaml")
+    shards.let_leases_end()
+    shards.damage(what)
+    for words in (("run", "models.yaml"), ("run", "models.yaml", "--shard", "1/2"), ("status",), ("verify",)):
+        assert "are not those that it began with" in shards.ended(*words, code=7).err
+    assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
 
 
 def test_the_report_of_all_partitions_is_rendered_when_it_is_asked_for(in_a_folder: Shards) -> None:

@@ -43,12 +43,20 @@ def test_a_pipelines_variables_say_which_shard_it_is(environment: Mapping[str, s
         ({"CI_NODE_INDEX": "5", "CI_NODE_TOTAL": "4"}, "is `5/4`"),
         ({"CI_NODE_INDEX": "9", "CI_NODE_TOTAL": "12"}, "4 of 12 machines would have nothing to do"),
         ({"JOB_COMPLETION_INDEX": "4", "JOB_COMPLETIONS": "4"}, "is `5/4`"),
-        ({"JOB_COMPLETION_INDEX": "1"}, "JOB_COMPLETIONS does not say"),
+        ({"JOB_COMPLETION_INDEX": "1"}, "JOB_COMPLETIONS is not set"),
+        ({"JOB_COMPLETION_INDEX": "x", "JOB_COMPLETIONS": "4"}, "JOB_COMPLETION_INDEX is `x`"),
+        ({"CI_NODE_INDEX": "1"}, "CI_NODE_INDEX/CI_NODE_TOTAL is `1/`"),
+        ({"CI_NODE_INDEX": "1", "CI_NODE_TOTAL": "10000"}, "is `1/10000`"),
     ],
 )
 def test_what_names_no_share_is_refused(environment: Mapping[str, str], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         shard_of(None, 8, "s", environment)
+
+
+def test_an_empty_option_is_refused_and_not_taken_for_the_whole_state() -> None:
+    with pytest.raises(UsageError, match="does not name a shard"):
+        shard_of("", 8, "s", {})
 
 
 def test_a_state_with_one_partition_is_sharded_by_nobody() -> None:
