@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from runner.errors import StateError
-from runner.journal.events import CandidateEvaluated, Draft, Event, Fact, ResultDownloaded, RunStarted
+from runner.journal.events import CandidateEvaluated, Draft, Event, Fact, ResultDownloaded
 from runner.journal.forms import Sha256, is_instant, is_model, is_result_path, is_run_id
 from runner.lib.canonical_json import canonical_bytes
 from runner.policy.types import POLICY_TYPES
@@ -18,13 +18,6 @@ from runner.policy.types import POLICY_TYPES
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all parts."""
-
-
-class _Options(Struct, frozen=True, kw_only=True):
-    """Of the options a run was given, those that are shown."""
-
-    command: str = "run"
-    plan_sha256: Sha256 | None = None
 
 
 class _Baseline(_Part, frozen=True, kw_only=True):
@@ -50,32 +43,23 @@ class _Inputs(_Part, frozen=True, kw_only=True):
     place_before: str | None
 
 
-for _form in (_Options, _Inputs):  # msgspec learns a form at its first use, which two threads must not do at once
-    with suppress(msgspec.ValidationError):
-        msgspec.convert({}, _form)
+with suppress(msgspec.ValidationError):  # msgspec learns a form at its first use, which two threads must not do at once
+    msgspec.convert({}, _Inputs)
 
 
 def payload_problem(fact: Fact) -> str | None:
-    """Return what is wrong with the open parts of a fact, or None."""
-    for name, value, form in _parts(fact):
-        try:
-            msgspec.convert(value, form)
-        except (msgspec.ValidationError, RecursionError):
-            return f"its part {name!r} has another form than what a run writes"
-    if isinstance(fact, CandidateEvaluated) and fact.inputs["policy"]["type"] not in POLICY_TYPES:
+    """Return what is wrong with the open part of a fact, the inputs of a decision, or None."""
+    if not isinstance(fact, CandidateEvaluated):
+        return None
+    try:
+        policy = msgspec.convert(fact.inputs, _Inputs).policy
+    except (msgspec.ValidationError, RecursionError):
+        return "its part 'inputs' has another form than what a run writes"
+    if policy.type not in POLICY_TYPES:
         return "its part 'inputs' has a policy of a type that this version does not know"
-    if isinstance(fact, CandidateEvaluated) and len(fact.inputs["policy"].get("rules", ())) != len(
-        fact.evaluation.rules
-    ):
+    if len(policy.rules) != len(fact.evaluation.rules):
         return "its part 'evaluation' has another number of rules than its policy"
     return None
-
-
-def _parts(fact: Fact) -> Iterator[tuple[str, Mapping[str, Any], type[Struct]]]:
-    if isinstance(fact, RunStarted):
-        yield "options", fact.options, _Options
-    elif isinstance(fact, CandidateEvaluated):
-        yield "inputs", fact.inputs, _Inputs
 
 
 class SharedParts:

@@ -124,6 +124,27 @@ CI_JOB = r"\Ahttps?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%-]+)*\Z"
 GROUP = r"\A[A-Za-z0-9][A-Za-z0-9._:-]*\Z"  # it is shown in commands
 
 
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The command whose run it is, its flags, and where the state is if that is not the usual place.
+
+    `quarantine_s` is the manifest's in seconds, `shard` this machine's share of the partitions, `to` the job that a
+    rollback was told to go back to.
+    """
+
+    command: str = "run"
+    select: tuple[str, ...] = ()
+    force: bool = False
+    no_switch: bool = False
+    emulator: bool = False
+    allow_service_change: bool = False
+    quarantine_s: float | None = None
+    plan_sha256: Sha256 | None = None
+    shard: str | None = None
+    to: str | None = None
+    state: str | None = None
+    partition: str | None = None
+
+
 class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
     """A run began. `service` tells the emulator's history from the real one's; `paths` are its manifest arguments.
 
@@ -139,12 +160,12 @@ class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
     service: str
     paths: tuple[str, ...]
     manifest: ManifestRecord
-    options: Mapping[str, Any]
+    options: RunOptions
 
     @property
     def command(self) -> str:
         """Return the command that made it: `run`, or that of a person's decision such as `approve`."""
-        return str(self.options.get("command", "run"))
+        return self.options.command
 
     @property
     def is_emulator(self) -> bool:

@@ -78,7 +78,7 @@ def outline(history: RunHistory) -> Report:
         stopped=record.finished.stopped,
         summary={outcome: counts[outcome] for outcome in OUTCOMES if outcome in counts},
         manifest=ManifestReport(files=started.manifest.files, sha256=started.manifest.sha256, git=started.manifest.git),
-        plan_sha256=started.options.get("plan_sha256"),
+        plan_sha256=started.options.plan_sha256,
         models=_models(history),
         journal=JournalReport(events=record.head[0], head_sha256=record.head[1]),
     )

@@ -44,7 +44,7 @@ class CommandContext(Struct, frozen=True, kw_only=True):
     @classmethod
     def of_run(cls, started: RunStarted, state: str | None = None) -> "CommandContext":
         """Return the context of a recorded run: its manifest and service, and its state or the one that is given."""
-        place = state or started.options.get("state")
+        place = state or started.options.state
         state = state_option(place) if place else ""
         return cls(run=run_command(started.paths, emulator=started.is_emulator, state=state), state=state)
 
@@ -59,8 +59,8 @@ class CommandContext(Struct, frozen=True, kw_only=True):
 
 def audit_commands(started: RunStarted, run_id: str) -> tuple[str, str]:
     """Return the commands that check a run, and the state against the run's report."""
-    context, state = CommandContext.of_run(started), started.options.get("state", DEFAULT)
-    journal = started.options.get("partition", state)  # each partition has a head of its own
+    context, state = CommandContext.of_run(started), started.options.state or DEFAULT
+    journal = started.options.partition or state  # each partition has a head of its own
     beside = CommandContext.of_run(started, journal) if journal != state else context
     return context.verify(run_id), beside.verify("--head", f"{journal}/runs/{run_id}/report.json")
 

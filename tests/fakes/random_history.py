@@ -27,6 +27,7 @@ from runner.journal.events import (
     ResultsPruned,
     RollbackDecided,
     RunFinished,
+    RunOptions,
     RunStarted,
     ServiceMoved,
     ServingObserved,
@@ -96,7 +97,7 @@ class RandomHistory:
                 service=self.service,
                 paths=(),
                 manifest=NO_MANIFEST,
-                options={"command": command},
+                options=RunOptions(command=command),
             ),
         )
         if self.rng.random() < 0.05:

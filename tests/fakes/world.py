@@ -36,7 +36,7 @@ from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
 from runner.execute.progress_events import ProgressEvent
 from runner.execute.workflow import model_workflow
 from runner.http.upload_body import SentFile, UploadWatch
-from runner.journal.events import ModelFinished, ModelsMoved, RunStarted
+from runner.journal.events import ModelFinished, ModelsMoved, RunOptions, RunStarted
 from runner.journal.folder import StateFolder
 from runner.journal.folder_store import FolderStore
 from runner.journal.model_progress import ModelProgress
@@ -408,7 +408,7 @@ class World:
                 service=REALM,
                 paths=(),
                 manifest=replace(NO_MANIFEST, moved=moved_names(self.manifest)),
-                options={"command": "run"},
+                options=RunOptions(command="run"),
             )
         )
         plans = self.plans(progress)

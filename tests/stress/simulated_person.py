@@ -14,6 +14,7 @@ from runner.journal.events import (
     JobAbandoned,
     Resolved,
     RollbackDecided,
+    RunOptions,
     RunStarted,
     SwitchRejected,
     SwitchSucceeded,
@@ -88,7 +89,7 @@ class Person:
         run_id, at = numbered_run(100_000 + len(self.ledger.links)), stamp(self.clock.now())
         self.manifests[run_id] = self.manifest()
         started = RunStarted(
-            tool=TOOL, actor="p", service=REALM, paths=(), manifest=NO_MANIFEST, options={"command": "word"}
+            tool=TOOL, actor="p", service=REALM, paths=(), manifest=NO_MANIFEST, options=RunOptions(command="word")
         )
         store = self.ledger.open()
         try:

@@ -27,6 +27,7 @@ from runner.journal.events import (
     ModelsMoved,
     ReportWritten,
     RunFinished,
+    RunOptions,
     RunStarted,
     SwitchIntended,
     UploadIntended,
@@ -153,7 +154,7 @@ class SimulatedRun:
                 service=REALM,
                 paths=(),
                 manifest=replace(NO_MANIFEST, moved=moved_names(self.manifest)),
-                options={"command": "run"},
+                options=RunOptions(command="run"),
             )
         )
         due = due_moves(self.manifest, recorder.progress.known(REALM))

@@ -15,6 +15,7 @@ from runner.app.state.read_state import read_progress
 from runner.app.state.session import Session
 from runner.errors import ModelError, UsageError
 from runner.execute.evaluation import file_sha256
+from runner.journal.events import RunOptions
 from runner.lib.atomic_files import open_file
 from runner.lib.text import did_you_mean, shown
 from runner.manifest.model import MetricDefinition, Place, Source
@@ -100,7 +101,7 @@ def rule_on_adoption(
         StateError: what is recorded as in service is something else than the person was shown.
     """
     refuse_changed(request, basis(opened.progress.model(scope.service.name, request.model), None))
-    options = {"command": "adopt", "emulator": scope.service.emulator}
+    options = RunOptions(command="adopt", emulator=scope.service.emulator)
     return Ruling(options=options, plan=_plan(request.model, statement))
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from runner.app.planning.scope import Scope
 from runner.errors import StateError, UsageError
 from runner.execute.progress_events import Listener, unheard
-from runner.journal.events import DecisionTaken, Fact
+from runner.journal.events import DecisionTaken, Fact, RunOptions
 from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.journal.retrain_job import JobStage, RetrainJob
@@ -210,7 +210,7 @@ class Ruling(Struct, frozen=True, kw_only=True):
     stage writes the first one.
     """
 
-    options: Mapping[str, Any]
+    options: RunOptions
     facts: tuple[Fact, ...] = ()
     plan: ModelPlan | None = None
 

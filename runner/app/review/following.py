@@ -57,7 +57,7 @@ def _tell_of_others(opened: Session, request: DecisionRequest) -> None:
 def follow(opened: Session, scope: Scope, request: DecisionRequest, ruling: Ruling) -> RunResult:
     """Begin a run of its own for the decision, record and carry it out, and end the run."""
     paths = tuple(str(path) for path in scope.choice.paths)
-    opened.start(scope.manifest, scope.service, paths, dict(ruling.options))
+    opened.start(scope.manifest, scope.service, paths, ruling.options)
     if ruling.facts:
         write(opened, request, *ruling.facts)
     if ruling.plan is not None:

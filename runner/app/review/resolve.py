@@ -18,6 +18,7 @@ from runner.journal.events import (
     JobAbandoned,
     ModelFinished,
     Resolved,
+    RunOptions,
     StatusChanged,
     SwitchRejected,
     SwitchSucceeded,
@@ -67,9 +68,7 @@ def resolve(request: ResolveRequest) -> RunResult:
     with deciding(request, request.subject.service if request.subject else None) as opened:
         ruling = rule_on_resolution(opened, request)
         _, last = _open_job(opened.progress, request)
-        started = replace(
-            last.started, tool=tool(), actor=current_user(), ci_actor=ci_actor(), options=dict(ruling.options)
-        )
+        started = replace(last.started, tool=tool(), actor=current_user(), ci_actor=ci_actor(), options=ruling.options)
         opened.recorder.run_fact(started)
         write(opened, request, *ruling.facts)
         return finish_run([opened], ExecutionResult(ends=((),), stopped=None, internal_errors=()), allow_held=True)
@@ -85,7 +84,7 @@ def rule_on_resolution(opened: Session, request: ResolveRequest) -> Ruling:
             hint="Nothing was recorded. `retrain status` shows what is in flight.",
         )
     word = _word(request, job)
-    return Ruling(options={"command": "resolve"}, facts=(word, *_results(request, job), _end(request, word)))
+    return Ruling(options=RunOptions(command="resolve"), facts=(word, *_results(request, job), _end(request, word)))
 
 
 def _word(request: ResolveRequest, retrain_job_id: str) -> Resolved:

@@ -29,7 +29,7 @@ from runner.app.state.read_state import knows_job, read_begun
 from runner.app.state.session import Session
 from runner.errors import RetrainError, StateError, UsageError
 from runner.execute.evaluation import evaluate_stored, judged
-from runner.journal.events import ApprovalRecorded, CandidateEvaluated, Fact, ModelFinished
+from runner.journal.events import ApprovalRecorded, CandidateEvaluated, Fact, ModelFinished, RunOptions
 from runner.journal.lock import current_user
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
@@ -107,7 +107,7 @@ def rule_on_review(opened: Session, scope: Scope, request: ReviewRequest) -> Rul
     job = find_candidate(scope, progress, request.wish, opened.clock.now())
     refuse_changed(request, basis(progress, job))
     facts = _facts(opened, scope, progress, job, request)
-    options = {"command": request.action, "emulator": scope.service.emulator, "force": request.force}
+    options = RunOptions(command=request.action, emulator=scope.service.emulator, force=request.force)
     if request.switches:
         return Ruling(options=options, facts=facts, plan=_switch_plan(request, job))
     return Ruling(options=options, facts=(*facts, _recorded_only(request, job)))

@@ -13,7 +13,7 @@ from runner.app.state.session import Session
 from runner.errors import RetrainError, StateError, UsageError
 from runner.execute.evaluation import blob_sha256
 from runner.journal.checkpoint import Enough
-from runner.journal.events import RollbackDecided
+from runner.journal.events import RollbackDecided, RunOptions
 from runner.journal.folder import DEFAULT
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
@@ -186,7 +186,7 @@ def rule_on_rollback(opened: Session, scope: Scope, request: RollbackRequest) ->
         unverified=(*_NEVER_VERIFIED, *_unproven_result(opened, target)),
     )
     to = target.retrain_job_id if request.to else None
-    options = {"command": "rollback", "emulator": scope.service.emulator, "to": to}
+    options = RunOptions(command="rollback", emulator=scope.service.emulator, to=to)
     return Ruling(options=options, facts=(decision,), plan=_plan(request.model, decision))
 
 

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,7 +26,7 @@ from runner.datasets.metadata import DatasetDigest
 from runner.errors import ModelError, StateError, UsageError
 from runner.execute.progress_events import Listener, Message
 from runner.journal.checkpoint import never
-from runner.journal.events import Draft, Fact, KnownContent, ModelPlanned, ModelsMoved, ServiceMoved
+from runner.journal.events import Draft, Fact, KnownContent, ModelPlanned, ModelsMoved, RunOptions, ServiceMoved
 from runner.journal.forms import is_run_id
 from runner.journal.progress import Progress, merged
 from runner.lib.atomic_files import open_file, read_up_to, write_whole
@@ -245,19 +244,19 @@ def _prune(opened: Session, scope: Scope, executed: ExecutionResult, warn: Warn)
         warn(f"limits.keep: {trouble}; it was not removed")
 
 
-def _recorded(scope: Scope, document: PlanDocument | None, shard: Shard) -> dict[str, Any]:
+def _recorded(scope: Scope, document: PlanDocument | None, shard: Shard) -> RunOptions:
     choice = scope.choice
-    return {
-        "command": "run",
-        "select": list(choice.select),
-        "force": choice.force,
-        "no_switch": choice.no_switch,
-        "emulator": choice.emulator,
-        "allow_service_change": choice.allow_service_change,
-        "quarantine_s": scope.manifest.service.quarantine.total_seconds(),
-        "plan_sha256": document.sha256 if document else None,
-        **({"shard": shard.text} if shard.of > 1 else {}),
-    }
+    return RunOptions(
+        command="run",
+        select=tuple(choice.select),
+        force=choice.force,
+        no_switch=choice.no_switch,
+        emulator=choice.emulator,
+        allow_service_change=choice.allow_service_change,
+        quarantine_s=scope.manifest.service.quarantine.total_seconds(),
+        plan_sha256=document.sha256 if document else None,
+        shard=shard.text if shard.of > 1 else None,
+    )
 
 
 def _record_plans(opened: Session, manifest: Manifest, service: str, planned: Planned) -> None:

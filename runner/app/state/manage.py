@@ -18,7 +18,7 @@ from runner.errors import ExitCode, StateError, UsageError
 from runner.execute.progress_events import Listener, unheard
 from runner.journal.checkpoint import never, read_progress, show_checkpoint
 from runner.journal.end_marks import require_writable
-from runner.journal.events import Draft, Fact, LossAccepted
+from runner.journal.events import Draft, Fact, LossAccepted, RunOptions
 from runner.journal.lock import current_user
 from runner.journal.progress import Progress, merged
 from runner.journal.state_store import StateStore
@@ -223,7 +223,7 @@ def _record(opened: Session, missing: tuple[Finding, ...], reason: str) -> None:
             tool=tool(),
             actor=current_user(),
             ci_actor=ci_actor(),
-            options={"command": "state accept-loss"},
+            options=RunOptions(command="state accept-loss"),
         ),
         LossAccepted(
             missing=tuple(f"{finding.where} {finding.what}" for finding in missing), by=current_user(), reason=reason

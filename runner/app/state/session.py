@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.app.provenance import SystemClock, ci_actor, ci_job, manifest_record, new_run_id, tool
 from runner.app.service import TargetService
@@ -24,7 +24,7 @@ from runner.execute.commands import Clock
 from runner.execute.model_run import Recorder
 from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.checkpoint import Enough, always, keep_checkpoint, read_progress, show_checkpoint
-from runner.journal.events import ReportWritten, RunFinished, RunStarted
+from runner.journal.events import ReportWritten, RunFinished, RunOptions, RunStarted
 from runner.journal.folder import ANSWERS, DEFAULT, StateFolder
 from runner.journal.lock import current_user
 from runner.journal.progress import Progress
@@ -95,10 +95,12 @@ class Session(Struct, frozen=True, kw_only=True):
         manifest: Manifest,
         service: TargetService,
         paths: tuple[str, ...],
-        options: dict[str, Any],
+        options: RunOptions,
         group: str | None = None,
     ) -> None:
         """Record that the run began; `group` is that of the runs it is reported with."""
+        state = None if self.name == DEFAULT else self.name
+        partition = None if self.partition == open_state(self.name).address else self.partition
         started = RunStarted(
             tool=tool(),
             actor=current_user(),
@@ -108,17 +110,11 @@ class Session(Struct, frozen=True, kw_only=True):
             service=service.name,
             paths=paths,
             manifest=manifest_record(manifest),
-            options={**options, **self._places},
+            options=replace(options, state=state, partition=partition),
         )
         self.recorder.run_fact(started)
         if knows_approved(service.name, manifest)(self.progress):
             self.progress.named |= named_jobs(service.name, manifest)
-
-    @property
-    def _places(self) -> dict[str, str]:
-        """Return where the run's state is, as far as commands need to be told it."""
-        named = {} if self.name == DEFAULT else {"state": self.name}
-        return named if self.partition == open_state(self.name).address else {**named, "partition": self.partition}
 
     def finish(self, code: ExitCode, stopped: str | None) -> Report:
         """Record the end, write the run's files, and return the report."""

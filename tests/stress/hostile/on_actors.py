@@ -14,6 +14,7 @@ from unittest.mock import patch
 from runner.app.service import TargetService
 from runner.app.state.session import session
 from runner.errors import ExitCode
+from runner.journal.events import RunOptions
 from runner.manifest.load import load
 from tests.stress.hostile.attack import Attack
 
@@ -56,7 +57,7 @@ def _plain(page: str) -> str:
 def _report(folder: Path) -> dict[str, Any]:
     manifest = load([folder / "models.yaml"])
     with session(str(folder / "state"), lock_timeout=timedelta(0)) as opened:
-        opened.start(manifest, TargetService(name="service.test", emulator=False), ("models.yaml",), {"command": "run"})
+        opened.start(manifest, TargetService(name="service.test", emulator=False), ("models.yaml",), RunOptions())
         opened.finish(ExitCode.OK, None)
     found: dict[str, Any] = json.loads((folder / "state" / "runs" / "latest" / "report.json").read_bytes())
     return found

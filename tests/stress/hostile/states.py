@@ -7,7 +7,16 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from runner.journal.chain import Link
-from runner.journal.events import CommitRecord, Draft, Fact, ManifestFile, ReportWritten, RunFinished, RunStarted
+from runner.journal.events import (
+    CommitRecord,
+    Draft,
+    Fact,
+    ManifestFile,
+    ReportWritten,
+    RunFinished,
+    RunOptions,
+    RunStarted,
+)
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from runner.lib.atomic_files import make_folder
@@ -42,7 +51,7 @@ def _started(commit: str | None, manifest: str) -> RunStarted:
         service="service.test",
         paths=(manifest,),
         manifest=replace(NO_MANIFEST, files=files, git=git),
-        options={"command": "run", "emulator": False},
+        options=RunOptions(command="run", emulator=False),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from runner.app.state.read_state import warn_of_future
 from runner.errors import ExitCode
-from runner.journal.events import Draft, RunStarted
+from runner.journal.events import Draft, RunOptions, RunStarted
 from runner.journal.folder import StateFolder
 from runner.journal.store import open_store
 from runner.lib.timestamps import stamp
@@ -52,7 +52,7 @@ def test_a_run_warns_of_it_also_where_it_ends_a_run_that_was_lost(tmp_path: Path
             service="service.test",
             paths=(),
             manifest=NO_MANIFEST,
-            options={"command": "run"},
+            options=RunOptions(command="run"),
         )
         store = open_store(StateFolder(project.state))
         at = stamp(datetime.now(UTC) + timedelta(days=3))

@@ -26,6 +26,7 @@ from runner.journal.events import (
     Fact,
     FileRecord,
     JobCreated,
+    RunOptions,
     RunStarted,
     TrainingFailed,
     UploadIntended,
@@ -125,7 +126,7 @@ def progress_of(*stories: tuple[str, list[Fact]]) -> Progress:
     """Fold what happened to models."""
     service = service_of(read_scope(Choice(paths=[MANIFEST])).manifest, emulator=False).name
     facts: list[tuple[str | None, Fact]] = [
-        (None, RunStarted(tool=TOOL, actor="a", service=service, paths=(), manifest=NO_MANIFEST, options={})),
+        (None, RunStarted(tool=TOOL, actor="a", service=service, paths=(), manifest=NO_MANIFEST, options=RunOptions())),
         *((name, fact) for name, told in stories for fact in told),
     ]
     progress, before = Progress(), GENESIS

@@ -20,6 +20,7 @@ from runner.app.service import service_of
 from runner.app.state.read_state import read_progress
 from runner.app.state.session import Session, session
 from runner.errors import ExitCode, RetrainError, StateError, UsageError
+from runner.journal.events import RunOptions
 from runner.lib.canonical_json import digest
 from runner.manifest.load import load
 from runner.plan.document import PlanDocument, StalePlanError
@@ -98,15 +99,15 @@ def record_a_run(command: str = "run", state: str = "state") -> str:
 
 def start(opened: Session, command: str) -> None:
     value = load([Path("models.yaml")])
-    opened.start(value, service_of(value, emulator=False), ("models.yaml",), {"command": command})
+    opened.start(value, service_of(value, emulator=False), ("models.yaml",), RunOptions(command=command))
 
 
 def test_a_plan_that_still_fits_is_run_and_recorded() -> None:
     document = keep(select=["wine"])
     assert run_kept() == ExitCode.FAILED  # no key: the model fails, the plan was right
     [record] = read_progress("state").runs.values()
-    assert record.started.options["plan_sha256"] == document.sha256
-    assert record.started.options["select"] == ["wine"]
+    assert record.started.options.plan_sha256 == document.sha256
+    assert record.started.options.select == ("wine",)
     assert list(record.models) == ["wine"]
 
 

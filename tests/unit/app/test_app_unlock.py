@@ -15,7 +15,7 @@ import pytest
 from runner.app.state.partitions import holders, unlock
 from runner.app.state.session import Session, session
 from runner.errors import LockedError, StateError, UsageError
-from runner.journal.events import RunFinished, RunStarted
+from runner.journal.events import RunFinished, RunOptions, RunStarted
 from runner.journal.folder import state_folder
 from runner.journal.lock import Holder, read_holder
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
@@ -143,7 +143,9 @@ def test_the_old_holder_neither_writes_nor_frees_the_new_ones_lock(tmp_path: Pat
 
 
 def start_like_a_run(opened: Session) -> None:
-    opened.recorder.run_fact(RunStarted(tool=TOOL, actor="a", service="r", paths=(), manifest=NO_MANIFEST, options={}))
+    opened.recorder.run_fact(
+        RunStarted(tool=TOOL, actor="a", service="r", paths=(), manifest=NO_MANIFEST, options=RunOptions())
+    )
     opened.recorder.run_fact(RunFinished(exit_code=0))
 
 

@@ -6,7 +6,7 @@ from typing import get_args
 import msgspec
 
 from runner.journal.chain import GENESIS, Link, link
-from runner.journal.events import Draft, Fact, RunStarted, StatusChanged
+from runner.journal.events import Draft, Fact, RunOptions, RunStarted, StatusChanged
 from runner.lib.schemas import load_schema
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
 
@@ -34,7 +34,9 @@ def status(word: str = "running", job: str = "j1") -> StatusChanged:
 
 def run_started(service: str = "emulator") -> RunStarted:
     """Return the beginning of a run."""
-    return RunStarted(tool=TOOL, actor="ann@desk", service=service, paths=(), manifest=NO_MANIFEST, options={})
+    return RunStarted(
+        tool=TOOL, actor="ann@desk", service=service, paths=(), manifest=NO_MANIFEST, options=RunOptions()
+    )
 
 
 def chained(drafts: Iterable[Draft]) -> list[Link]:

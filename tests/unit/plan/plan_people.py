@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from runner.journal.events import ApprovalRecorded, Draft, Fact, RollbackDecided, RunStarted
+from runner.journal.events import ApprovalRecorded, Draft, Fact, RollbackDecided, RunOptions, RunStarted
 from runner.journal.retrain_job import RetrainJob
 from runner.journal.store import open_store
 from runner.lib.timestamps import stamp
@@ -43,7 +43,7 @@ def say(world: World, *facts: Fact) -> None:
         list(store.read())
         at, run = stamp(world.clock.now()), run_id(100 + store.head[0])
         start = RunStarted(
-            tool=TOOL, actor="ann", service=REALM, paths=(), manifest=NO_MANIFEST, options={"command": "word"}
+            tool=TOOL, actor="ann", service=REALM, paths=(), manifest=NO_MANIFEST, options=RunOptions(command="word")
         )
         store.append([Draft(at=at, run_id=run, model=None, fact=start)])
         store.append([Draft(at=at, run_id=run, model="m", fact=fact) for fact in facts])

@@ -26,6 +26,7 @@ from runner.journal.events import (
     ModelPlanned,
     ResultDownloaded,
     RunFinished,
+    RunOptions,
     RunStarted,
     StatusChanged,
     SwitchIntended,
@@ -164,7 +165,7 @@ class Recording:
                     git=CommitRecord(commit="4" * 40, dirty=True, remote="git@git.example:team/models.git"),
                     moved={},
                 ),
-                options={"command": command, "select": [], "force": False},
+                options=RunOptions(command=command),
             ),
         )
 

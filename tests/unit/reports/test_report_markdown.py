@@ -207,7 +207,7 @@ def test_the_links_of_the_comment_are_those_of_the_page() -> None:
             history.record.started.manifest,
             git=CommitRecord(commit="4" * 40, dirty=False, remote="git@github.example:team/models.git"),
         ),
-        options={"state": "our state"},
+        options=replace(history.record.started.options, state="our state"),
     )
     history.progress.runs[history.run_id] = replace(history.record, started=started)
     text = render_markdown(history).decode()
