@@ -7,7 +7,7 @@ import shlex
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from runner.errors import Kind, ModelError
 from runner.http.headers import read_date
@@ -183,7 +183,7 @@ def _key_in(output: str, program: str) -> str:
     if not output.lstrip().startswith(("{", '"')):
         return output
     try:
-        value: Any = json.loads(output)
+        value: object = json.loads(output)
     except (ValueError, RecursionError):
         value = None
     key = value.get("api_key") if isinstance(value, dict) else value

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile, TemporaryFile
-from typing import Any, BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -50,12 +50,12 @@ def read_head(content: bytes) -> Head | None:
         return None
 
 
-def _from_document(document: Any) -> Head | None:
+def _from_document(document: object) -> Head | None:
     if not isinstance(document, dict):
         return None
-    if isinstance(document.get("journal"), dict):
-        document = document["journal"]
-    events, sha256 = document.get("events"), document.get("head_sha256")
+    journal = document.get("journal")
+    head = journal if isinstance(journal, dict) else document
+    events, sha256 = head.get("events"), head.get("head_sha256")
     if not isinstance(sha256, str) or not isinstance(events, int) or isinstance(events, bool):
         return None
     return parse_head(f"{sha256}@{events}")
@@ -135,7 +135,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 def index_bytes(index: Index) -> bytes:
     """Return the index as RFC 8785 JSON with a line's end."""
-    value: dict[str, Any] = msgspec.to_builtins(index)
+    value: dict[str, object] = msgspec.to_builtins(index)
     return canonical_bytes(value) + b"\n"
 
 

@@ -5,7 +5,6 @@ and manifest, with which decisions, and the journal's head once the run's report
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from msgspec import to_builtins
 
@@ -52,12 +51,13 @@ def statement(own: Sequence[Link], run_id: str) -> bytes:
     last = recorded(own)
     if last is None:
         raise LookupError(f"run {run_id} has no recorded report")
+    head: dict[str, object] = {"events": last.event.seq, "head_sha256": last.sha256}
     return canonical_bytes(
         {
             "_type": STATEMENT_TYPE,
             "subject": _unique(_subjects(own, run_id)),
             "predicateType": PREDICATE_TYPE,
-            "predicate": {**_run(own), "journal": {"events": last.event.seq, "head_sha256": last.sha256}},
+            "predicate": _run(own) | {"journal": head},
         }
     )
 
@@ -80,13 +80,14 @@ def _subjects(own: Iterable[Link], run_id: str) -> Iterator[tuple[str, str]]:
                 pass
 
 
-def _unique(subjects: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+def _unique(subjects: Iterable[tuple[str, str]]) -> list[dict[str, object]]:
     return [{"name": name, "digest": {"sha256": sha256}} for name, sha256 in sorted(set(subjects))]
 
 
-def _run(own: Sequence[Link]) -> dict[str, Any]:
+def _run(own: Sequence[Link]) -> dict[str, object]:
     """Return what the predicate says of the run; its events are those from its start to its report."""
-    run: dict[str, Any] = {"run_id": own[0].event.run_id, "decisions": [], "rollbacks": [], "switches": []}
+    run: dict[str, object] = {"run_id": own[0].event.run_id}
+    decisions, rollbacks, switches = list[object](), list[object](), list[object]()
     for link in own:
         match link.event.fact:
             case RunStarted() as fact:
@@ -94,17 +95,17 @@ def _run(own: Sequence[Link]) -> dict[str, Any]:
             case RunFinished() as fact:
                 run |= {"finished_at": link.event.at, "exit_code": fact.exit_code, "stopped": fact.stopped}
             case CandidateEvaluated() as fact:
-                run["decisions"].append(_decision(link, fact))
+                decisions.append(_decision(link, fact))
             case RollbackDecided() as fact:
-                run["rollbacks"].append(_rollback(link, fact))
+                rollbacks.append(_rollback(link, fact))
             case SwitchSucceeded(retrain_job_id=job):
-                run["switches"].append({**_place(link.event), "retrain_job_id": job})
+                switches.append({**_place(link.event), "retrain_job_id": job})
             case _:
                 pass
-    return run
+    return {**run, "decisions": decisions, "rollbacks": rollbacks, "switches": switches}
 
 
-def _started(fact: RunStarted, at: str) -> dict[str, Any]:
+def _started(fact: RunStarted, at: str) -> dict[str, object]:
     return {
         "started_at": at,
         "actor": fact.actor,
@@ -116,7 +117,7 @@ def _started(fact: RunStarted, at: str) -> dict[str, Any]:
     }
 
 
-def _decision(link: Link, fact: CandidateEvaluated) -> dict[str, Any]:
+def _decision(link: Link, fact: CandidateEvaluated) -> dict[str, object]:
     return {
         **_place(link.event),
         "event_sha256": link.sha256,
@@ -129,7 +130,7 @@ def _decision(link: Link, fact: CandidateEvaluated) -> dict[str, Any]:
     }
 
 
-def _rollback(link: Link, fact: RollbackDecided) -> dict[str, Any]:
+def _rollback(link: Link, fact: RollbackDecided) -> dict[str, object]:
     return {
         **_place(link.event),
         "event_sha256": link.sha256,
@@ -139,5 +140,5 @@ def _rollback(link: Link, fact: RollbackDecided) -> dict[str, Any]:
     }
 
 
-def _place(event: Event) -> dict[str, Any]:
+def _place(event: Event) -> dict[str, object]:
     return {"model": event.model, "event": event.seq}

@@ -71,8 +71,8 @@ def _console(ctx: click.Context, _param: click.Parameter, value: str) -> Console
     return Console(verbosity=verbosity, json_lines=value == "json", plain=ctx.color is False, state=state)
 
 
-def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    def keep(ctx: click.Context, _param: click.Parameter, value: Any) -> Any:
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, int], int]:
+    def keep(ctx: click.Context, _param: click.Parameter, value: int) -> int:
         ctx.meta[name] = value
         return value
 

@@ -89,7 +89,7 @@ class ObjectReader:
 
         Fewer bytes than asked for are never returned. `version` reads an older version by its id.
         """
-        options: dict[str, Any] = {"version": version} if version is not None else {"if_match": info.etag}
+        options: dict[str, object] = {"version": version} if version is not None else {"if_match": info.etag}
         if (start, end) != (0, info.size):  # some stores answer a question for a part of it with all of it
             options["range"] = (start, end)
         given = {name: value for name, value in options.items() if value is not None}
@@ -114,7 +114,7 @@ class ObjectReader:
         return ObjectStoreError(error.cause, reason, hint.format(bucket=bucket, sign=sign))
 
 
-def _info(found: Any) -> ObjectInfo:
+def _info(found: Mapping[str, Any]) -> ObjectInfo:
     etag, modified = found["e_tag"], found["last_modified"]
     return ObjectInfo(
         key=found["path"],

@@ -34,7 +34,7 @@ class Work(Struct, frozen=True, kw_only=True):
     """
 
     pool: Pool
-    function: Callable[[], Any]
+    function: Callable[[], object]
     effect: bool = False
     low_priority: bool = False
 

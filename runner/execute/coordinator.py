@@ -14,7 +14,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct, field
 
@@ -73,7 +73,7 @@ class ModelWorkflow(Struct, eq=False, kw_only=True):
     begun: bool = False
     awaiting: bool = False  # that a decision about its model is carried out
     pausing: Pause | None = None
-    answer: Any = None
+    answer: object = None
     error: BaseException | None = None
     ticket: int = -1  # of the work it waits for; a delivery with another ticket was abandoned
     effect: bool = False  # that work has an effect
@@ -95,7 +95,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     workflow: ModelWorkflow
     pool: Pool
     ticket: int
-    answer: Any
+    answer: object
     error: BaseException | None
 
 
@@ -319,7 +319,7 @@ class Coordinator(Struct, kw_only=True):
         workflow.effect, ticket, pool = work.effect, workflow.ticket, work.pool
         self._busy[pool] += 1
 
-        def deliver(future: Future[Any]) -> None:
+        def deliver(future: Future[object]) -> None:
             if future.cancelled():
                 return  # the run has ended; nobody waits for it
             error = future.exception()
@@ -353,7 +353,7 @@ class Coordinator(Struct, kw_only=True):
         self._slot_queue.extendleft(reversed(due))
         self._give_slots()
 
-    def _resume(self, workflow: ModelWorkflow, *, answer: Any = None, error: BaseException | None = None) -> None:
+    def _resume(self, workflow: ModelWorkflow, *, answer: object = None, error: BaseException | None = None) -> None:
         workflow.answer, workflow.error = answer, error
         self._ready.append(workflow)
 

@@ -4,7 +4,6 @@ News change nothing. What must survive a crash is in the journal.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -233,7 +232,7 @@ def redacted(event: ProgressEvent, redact: Callable[[str], str]) -> ProgressEven
     """Return the event with every text in it redacted that may come from outside."""
     if isinstance(event, _OURS):
         return event
-    texts: dict[str, Any] = {}
+    texts: dict[str, object] = {}
     for name in event.__struct_fields__:
         value = getattr(event, name)
         if type(value) is str and (clean := redact(value)) != value:

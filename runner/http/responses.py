@@ -6,7 +6,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from msgspec import Struct
@@ -115,14 +115,14 @@ class NotJsonError(ValueError):
     """The body is not strict JSON; the argument says what is wrong, without quoting the body."""
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     document = dict(pairs)
     if len(document) != len(pairs):
         raise NotJsonError("names a key twice")
     return document
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes) -> object:
     """Return the JSON value of a body in UTF-8, with or without a byte order mark; a fraction and NaN are their text.
 
     Raises:

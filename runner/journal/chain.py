@@ -4,7 +4,7 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -31,12 +31,12 @@ class _Policy(Struct, frozen=True, kw_only=True):
     """Of a policy, what is shown without reading all of it."""
 
     type: str
-    rules: tuple[Mapping[str, Any], ...] = ()
+    rules: tuple[Mapping[str, object], ...] = ()
 
 
 class _Inputs(_Part, frozen=True, kw_only=True):
     policy: _Policy
-    definitions: Mapping[str, Mapping[str, Any]]
+    definitions: Mapping[str, Mapping[str, object]]
     baseline: _Baseline | None
     eval_sha256: Sha256 | None
     drift: Literal["in_sync", "changed_outside", "cannot_be_told"]
@@ -66,7 +66,7 @@ class SharedParts:
     """Parts of the events of one reading. Equal ones, by their very text, become one object that nobody changes."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Any] = {}
+        self._known: dict[bytes, object] = {}
 
     def shared(self, event: Event) -> Event:
         """Return the event; what it has in common with earlier ones takes no room of its own."""
@@ -137,7 +137,7 @@ def _unwritable(draft: Draft, why: str) -> StateError:
     )
 
 
-def _escaped(value: Any) -> Any:
+def _escaped(value: object) -> object:
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
     if isinstance(value, dict):

@@ -190,18 +190,18 @@ def changed(job: RetrainJob, fact: JobFact, place: At) -> RetrainJob:
     return msgspec.structs.replace(job, **changes)
 
 
-def _rolled_back(fact: RollbackDecided, place: At) -> dict[str, Any]:
+def _rolled_back(fact: RollbackDecided, place: At) -> dict[str, object]:
     rollback = Rollback(fact=fact, at=place.at, event_sha256=place.sha256)
     return {"rollback": rollback, "switches": 0, "switched_at": None}
 
 
-def _judged(fact: CandidateEvaluated, place: At) -> dict[str, Any]:
+def _judged(fact: CandidateEvaluated, place: At) -> dict[str, object]:
     decided = Decided(fact=fact, at=place.at, event_sha256=place.sha256, run_id=place.run_id)
     return {"stage": JobStage.JUDGED, "decided": decided, "review": None}
 
 
 # What each kind of fact changes on its job; a kind without a line here would stop the fold, not pass unseen.
-_CHANGES: dict[type, Callable[[Any, At], dict[str, Any]]] = {
+_CHANGES: dict[type, Callable[[Any, At], dict[str, object]]] = {
     UploadIntended: lambda fact, place: {
         "stage": JobStage.SENDING,
         "attempt": fact.attempt,

@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 Check = Callable[[Any], object]  # what it returns is true where the value fits
-Schema = Mapping[str, Any] | bool
+Keywords = Mapping[str, Any]  # each has a value of its own type
+Schema = Keywords | bool
+Maker = Callable[["Parts", Keywords, type], "Check | None"]
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
@@ -51,11 +53,11 @@ class Parts(Protocol):
         """Return the checks of the definition that a `$ref` names."""
 
 
-def _never(_value: Any) -> bool:
+def _never(_value: object) -> bool:
     return False
 
 
-def _unsure(_value: Any) -> bool:
+def _unsure(_value: object) -> bool:
     raise UnsureError
 
 
@@ -69,7 +71,7 @@ def _together(found: Sequence[Check | None]) -> Check | None:
     if _never in checks:
         return _never
 
-    def check(value: Any) -> bool:
+    def check(value: object) -> bool:
         for check in checks:  # noqa: SIM110 -- `all` with a generator takes twice as long
             if not check(value):
                 return False
@@ -78,22 +80,22 @@ def _together(found: Sequence[Check | None]) -> Check | None:
     return check
 
 
-def _beyond(_parts: Parts, _schema: Mapping[str, Any], _kind: type) -> Check:
+def _beyond(_parts: Parts, _schema: Keywords, _kind: type) -> Check:
     return _unsure
 
 
-def _reference(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _reference(parts: Parts, schema: Keywords, kind: type) -> Check | None:
     return parts.target(schema["$ref"])[kind]
 
 
-def _type(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _type(_parts: Parts, schema: Keywords, kind: type) -> Check | None:
     names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
     if issubclass(kind, bool):  # these are ints too
         return None if "boolean" in names else _never
     return None if any(issubclass(kind, _TYPES[name]) for name in names) else _never
 
 
-def _words(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check:
+def _words(_parts: Parts, schema: Keywords, kind: type) -> Check:
     values = tuple(schema["enum"] if "enum" in schema else [schema["const"]])
     if not all(isinstance(value, str | int | None) and not isinstance(value, bool) for value in values):
         return _unsure
@@ -102,43 +104,43 @@ def _words(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check:
     return frozenset(values).__contains__
 
 
-def _pattern(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _pattern(_parts: Parts, schema: Keywords, kind: type) -> Check | None:
     return re.compile(schema["pattern"]).search if issubclass(kind, str) else None
 
 
-def _names(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _names(parts: Parts, schema: Keywords, kind: type) -> Check | None:
     check = parts.checks(schema["propertyNames"])[str] if issubclass(kind, dict) else None
     return (lambda value: all(map(check, value))) if check else None
 
 
-def _bounds(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _bounds(_parts: Parts, schema: Keywords, kind: type) -> Check | None:
     least, most = schema.get("minimum", float("-inf")), schema.get("maximum", float("inf"))
     is_number = issubclass(kind, _TYPES["number"]) and not issubclass(kind, bool)
     return (lambda value: least <= value <= most) if is_number else None
 
 
-def _size(sized: type[Any], at_least: str, at_most: str) -> Callable[[Parts, Mapping[str, Any], type], Check | None]:
-    def make(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _size(sized: type, at_least: str, at_most: str) -> Maker:
+    def make(_parts: Parts, schema: Keywords, kind: type) -> Check | None:
         least, most = schema.get(at_least, 0), schema.get(at_most, float("inf"))
         return (lambda value: least <= len(value) <= most) if issubclass(kind, sized) else None
 
     return make
 
 
-def _required(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _required(_parts: Parts, schema: Keywords, kind: type) -> Check | None:
     if not issubclass(kind, dict) or _wants_exactly_its_keys(schema):
         return None
     keys = frozenset(schema["required"])
     return lambda value: keys <= value.keys()
 
 
-def _wants_exactly_its_keys(schema: Mapping[str, Any]) -> bool:
+def _wants_exactly_its_keys(schema: Keywords) -> bool:
     """Return whether all properties and no others must be there: then as many known keys are all of them."""
     known = schema.get("properties", {})
     return schema.get("additionalProperties") is False and set(schema.get("required", ())) == known.keys()
 
 
-def _members(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _members(parts: Parts, schema: Keywords, kind: type) -> Check | None:
     if not issubclass(kind, dict):
         return None
     known = {key: parts.checks(part) for key, part in schema.get("properties", {}).items()}
@@ -151,7 +153,7 @@ def _members(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | Non
 def _all_members(known: Mapping[str, Checks], other: Checks, least: int) -> Check:
     find = known.get
 
-    def check(value: Any) -> bool:
+    def check(value: Mapping[str, object]) -> bool:
         if len(value) < least:
             return False
         for key, item in value.items():
@@ -167,7 +169,7 @@ def _some_members(known: Mapping[str, Checks]) -> Check:
     """Return a check that looks at the known keys alone, since under others anything may stand."""
     parts = tuple(known.items())
 
-    def check(value: Any) -> bool:
+    def check(value: Mapping[str, object]) -> bool:
         for key, checks in parts:
             item = value.get(key, _MISSING)
             if item is not _MISSING:
@@ -179,12 +181,12 @@ def _some_members(known: Mapping[str, Checks]) -> Check:
     return check
 
 
-def _items(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _items(parts: Parts, schema: Keywords, kind: type) -> Check | None:
     if not issubclass(kind, list):
         return None
     checks = parts.checks(schema["items"])
 
-    def check(value: Any) -> bool:
+    def check(value: Sequence[object]) -> bool:
         for item in value:
             check = checks[type(item)]
             if check is not None and not check(item):
@@ -194,11 +196,11 @@ def _items(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
     return check
 
 
-def _unique(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _unique(_parts: Parts, schema: Keywords, kind: type) -> Check | None:
     if schema["uniqueItems"] is not True:
         return _unsure
 
-    def check(value: Any) -> bool:
+    def check(value: Sequence[object]) -> bool:
         if not all(isinstance(item, str) for item in value):
             raise UnsureError
         return len(set(value)) == len(value)
@@ -206,7 +208,7 @@ def _unique(_parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | Non
     return check if issubclass(kind, list) else None
 
 
-def _any_of(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _any_of(parts: Parts, schema: Keywords, kind: type) -> Check | None:
     checks = [parts.checks(part)[kind] for part in schema["anyOf"]]
     if None in checks:
         return None
@@ -214,22 +216,22 @@ def _any_of(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None
     return some[0] if len(some) == 1 else lambda value: any(check(value) for check in some)
 
 
-def _choice(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _choice(parts: Parts, schema: Keywords, kind: type) -> Check | None:
     condition = parts.checks(schema["if"])[kind]
     then, other = parts.checks(schema.get("then", True))[kind], parts.checks(schema.get("else", True))[kind]
     if condition is None or condition is _never:
         return then if condition is None else other
 
-    def check(value: Any) -> bool:
+    def check(value: object) -> bool:
         branch = then if condition(value) else other
         return branch is None or bool(branch(value))
 
     return check
 
 
-def _all_of(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def _all_of(parts: Parts, schema: Keywords, kind: type) -> Check | None:
     """Return the checks of all parts; of those that are for one word at one place each, only that word's is asked."""
-    by_place: defaultdict[tuple[str, ...], list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
+    by_place: defaultdict[tuple[str, ...], list[tuple[str, Keywords]]] = defaultdict(list)
     others: list[Schema] = []
     for part in schema["allOf"]:
         case = _case(part) if issubclass(kind, dict) else None
@@ -255,9 +257,7 @@ def _case(part: Schema) -> tuple[tuple[str, ...], str] | None:
     return (tuple(place), condition["const"]) if is_word and place else None
 
 
-def _chosen(
-    parts: Parts, place: tuple[str, ...], cases: Sequence[tuple[str, Mapping[str, Any]]], kind: type
-) -> Check | None:
+def _chosen(parts: Parts, place: tuple[str, ...], cases: Sequence[tuple[str, Keywords]], kind: type) -> Check | None:
     """Return a check that finds the word and asks for its `then`; where there is no word, every part decides itself."""
     values: defaultdict[str, list[Check | None]] = defaultdict(list)
     for value, part in cases:
@@ -265,7 +265,7 @@ def _chosen(
     by_word = {value: _together(checks) for value, checks in values.items()}
     each = _together([parts.checks(part)[kind] for _, part in cases])
 
-    def check(value: Any) -> object:
+    def check(value: object) -> object:
         found = value
         for key in place:
             found = found.get(key) if isinstance(found, dict) else None
@@ -278,7 +278,7 @@ def _chosen(
 _TEXT = _size(str, "minLength", "maxLength")
 _LIST = _size(list, "minItems", "maxItems")
 _MAPPING = _size(dict, "minProperties", "maxProperties")
-_MAKERS: Mapping[str, Callable[[Parts, Mapping[str, Any], type], Check | None]] = {
+_MAKERS: Mapping[str, Maker] = {
     "$ref": _reference,
     "type": _type,
     "enum": _words,
@@ -304,7 +304,7 @@ _MAKERS: Mapping[str, Callable[[Parts, Mapping[str, Any], type], Check | None]] 
 }
 
 
-def make_check(parts: Parts, schema: Mapping[str, Any], kind: type) -> Check | None:
+def make_check(parts: Parts, schema: Keywords, kind: type) -> Check | None:
     """Return what a part of a schema asks of the values of one type, None where all of them fit."""
     makers = {_MAKERS.get(keyword, _beyond): None for keyword in schema if keyword not in _SILENT}
     return _together([maker(parts, schema, kind) for maker in makers])

@@ -1,12 +1,14 @@
 """The JSON schemas of the package, and whether a value fits one."""
 
 import json
-from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from runner.lib.schema_keywords import ANYTHING, DOUBT, NOTHING, Checks, Schema, UnsureError, make_check
+from runner.lib.schema_keywords import ANYTHING, DOUBT, NOTHING, Checks, Keywords, Schema, UnsureError, make_check
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 NAMES = ("manifest", "approval", "plan", "report", "journal", "diagnosis", "profile")
 
@@ -23,18 +25,18 @@ def schema_path(name: str) -> Path:
 
 
 @cache
-def load_schema(name: str) -> dict[str, Any]:
+def load_schema(name: str) -> Keywords:
     """Return the schema `manifest`, `report` or `journal` as a JSON value."""
-    schema: dict[str, Any] = json.loads(schema_path(name).read_bytes())
+    schema: Keywords = json.loads(schema_path(name).read_bytes())
     return schema
 
 
-def report_violation(report: Any) -> str | None:
+def report_violation(report: object) -> str | None:
     """Return where and how a report departs from its schema, or None."""
     return _violation(_validator("report"), report)
 
 
-def event_violation(event: Any) -> str | None:
+def event_violation(event: object) -> str | None:
     """Return where and how a line of a journal departs from its schema, or None.
 
     Only the branch for the event's own kind is looked at: the schema has one for each, and a journal has many events.
@@ -48,17 +50,17 @@ def event_violation(event: Any) -> str | None:
 
 
 @cache
-def _validator(name: str) -> Any:
+def _validator(name: str) -> "Draft202012Validator":
     return _offline(load_schema(name))
 
 
 @cache
-def _event_validator(kind: str) -> Any:
+def _event_validator(kind: str) -> "Draft202012Validator":
     schema = {key: value for key, value in load_schema("journal").items() if key not in ("$id", "allOf")}
     return _offline({**schema, "properties": {**schema["properties"], "fact": {"$ref": f"#/$defs/{kind}"}}})
 
 
-def _offline(schema: dict[str, Any]) -> Any:
+def _offline(schema: Keywords) -> "Draft202012Validator":
     """Return a validator that fetches nothing; the library is slow to load and most commands do without it."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415 -- loaded when first used
     from referencing import Registry  # noqa: PLC0415 -- as above
@@ -66,7 +68,7 @@ def _offline(schema: dict[str, Any]) -> Any:
     return Draft202012Validator(schema, registry=Registry())
 
 
-def _violation(validator: Any, document: Any) -> str | None:
+def _violation(validator: "Draft202012Validator", document: object) -> str | None:
     """Return the first error's place and keyword; the library's own message would repeat the value."""
     error = next(validator.iter_errors(document), None)
     if error is None:
@@ -78,11 +80,11 @@ def _violation(validator: Any, document: Any) -> str | None:
 class Fit:
     """The checks of one schema document and of all its parts."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Keywords) -> None:
         self._document = document
         self._made: dict[int, Checks] = {}  # by the identity of the part, which lives as long as the document
 
-    def accepts(self, schema: Schema, value: Any) -> bool:
+    def accepts(self, schema: Schema, value: object) -> bool:
         """Return whether the value certainly fits this part of the document."""
         try:
             check = self.checks(schema)[type(value)]

@@ -1,6 +1,6 @@
 """Where a value departs from its schema, by jsonschema, and what is said of it at its place."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
-from runner.lib.schema_keywords import Schema
+from runner.lib.schema_keywords import Keywords, Schema
 from runner.lib.schemas import Fit, fit, load_schema
 from runner.lib.text import choice, did_you_mean, nearest, shown
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS
@@ -19,18 +19,19 @@ from runner.manifest.model import Place
 _Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
 
 
-def misfits(document: str, value: Any) -> Iterator[ValidationError]:
+def misfits(document: str, value: object) -> Iterator[ValidationError]:
     """Yield every violation of a published schema, in the order of the file."""
     errors: Iterator[ValidationError] = _validator(document).iter_errors(value)
     return errors
 
 
 @cache
-def _validator(document: str) -> Any:
+def _validator(document: str) -> Draft202012Validator:
     """Return the validator; its registry is empty, so that no reference is ever fetched."""
     registry: Registry[Any] = Registry()
     class_ = validators.extend(Draft202012Validator, _keywords(fit(document)))  # type: ignore[no-untyped-call] # types-jsonschema leaves it untyped
-    return class_(load_schema(document), registry=registry)
+    validator: Draft202012Validator = class_(load_schema(document), registry=registry)
+    return validator
 
 
 def _keywords(sure: Fit) -> dict[str, _Keyword]:
@@ -39,28 +40,37 @@ def _keywords(sure: Fit) -> dict[str, _Keyword]:
     One mistake among thousands of models then costs no explanation of all the others.
     """
 
-    def properties(validator: Any, schemas: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    def properties(
+        validator: Draft202012Validator, schemas: Mapping[str, Schema], instance: object, _schema: Keywords
+    ) -> Iterator[ValidationError]:
         if isinstance(instance, dict):
             yield from _within(
                 sure, validator, ((key, instance[key], schemas[key]) for key in instance if key in schemas)
             )
 
-    def additional(validator: Any, other: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    def additional(
+        validator: Draft202012Validator, other: Schema, instance: object, schema: Keywords
+    ) -> Iterator[ValidationError]:
         known = schema.get("properties", {})
-        extra = (key for key in (instance if isinstance(instance, dict) else ()) if key not in known)
+        members = instance if isinstance(instance, dict) else {}
+        extra = (key for key in members if key not in known)
         if other is not False:
-            yield from _within(sure, validator, ((key, instance[key], other) for key in extra))
+            yield from _within(sure, validator, ((key, members[key], other) for key in extra))
         elif next(extra, None) is not None:
             yield ValidationError("there are keys that are not known")
 
-    def items(validator: Any, every: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    def items(
+        validator: Draft202012Validator, every: Schema, instance: object, _schema: Keywords
+    ) -> Iterator[ValidationError]:
         if isinstance(instance, list):
             yield from _within(sure, validator, ((index, item, every) for index, item in enumerate(instance)))
 
     return {"properties": properties, "additionalProperties": additional, "items": items}
 
 
-def _within(sure: Fit, validator: Any, parts: Iterable[tuple[str | int, Any, Schema]]) -> Iterator[ValidationError]:
+def _within(
+    sure: Fit, validator: Draft202012Validator, parts: Iterable[tuple[str | int, object, Schema]]
+) -> Iterator[ValidationError]:
     for step, value, schema in parts:
         if sure.accepts(schema, value):
             continue
@@ -198,7 +208,7 @@ def _wrong_type(error: ValidationError, spot: Spot) -> Iterator[Said]:
     yield Said(spot.value_place, "wrong-type", f"{spot.name} must be {' or '.join(names)}, not {found}.", hint)
 
 
-def _found(value: Any) -> str:
+def _found(value: object) -> str:
     if isinstance(value, bool):
         return "a truth value"
     if isinstance(value, dict):
@@ -281,12 +291,12 @@ _EXPLANATIONS: dict[str, Callable[[ValidationError, Spot], Iterator[Said]]] = {
 }
 
 
-def _schema(error: ValidationError) -> dict[str, Any]:
-    schema: dict[str, Any] = dict(error.schema)  # type: ignore[arg-type] # a false schema is told apart before
+def _schema(error: ValidationError) -> Keywords:
+    schema: Keywords = dict(error.schema)  # type: ignore[arg-type] # a false schema is told apart before
     return schema
 
 
-def _example(schema: dict[str, Any], key: str | int) -> str | None:
+def _example(schema: Keywords, key: str | int) -> str | None:
     """Return the schema's first example as a hint in YAML's flow form."""
     examples = schema.get("examples")
     if not examples:
@@ -294,7 +304,7 @@ def _example(schema: dict[str, Any], key: str | int) -> str | None:
     return f"For example: `{f'{key}: ' if isinstance(key, str) and key else ''}{_flow(examples[0])}`."
 
 
-def _flow(value: Any) -> str:
+def _flow(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):

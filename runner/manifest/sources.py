@@ -5,7 +5,6 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from msgspec.structs import replace
@@ -87,7 +86,7 @@ def check_keys(combined: Combined, models: Iterable[Model], url: str | None) -> 
 
 
 def _refuse_shared(combined: Combined, models: Iterable[Model]) -> None:
-    first: dict[tuple[Any, ...], Model] = {}
+    first: dict[tuple[object, ...], Model] = {}
     for model in models:
         owner = first.setdefault(_identity(model.api_key), model)
         if owner is not model:
@@ -123,7 +122,7 @@ def _place(combined: Combined, model: Model) -> Place:
     return own.key_place("api_key") if isinstance(own, YamlMap) and "api_key" in own else model.place
 
 
-def _identity(key: KeySource) -> tuple[Any, ...]:
+def _identity(key: KeySource) -> tuple[object, ...]:
     """Return what two sources of one key have in common."""
     match key:
         case EnvKey():

@@ -6,7 +6,8 @@ and, in C, end the process at deep nesting.
 """
 
 import re
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
 
 import yaml
 
@@ -14,7 +15,16 @@ from runner.lib.text import shown
 from runner.manifest.document import Findings, YamlList, YamlMap
 from runner.manifest.model import Place
 from runner.manifest.text import Text
-from runner.manifest.yaml_values import NumberRangeError, Opened, OpenedList, OpenedMap, RefusedError, explain, resolve
+from runner.manifest.yaml_values import (
+    NumberRangeError,
+    Opened,
+    OpenedList,
+    OpenedMap,
+    ParserMark,
+    RefusedError,
+    explain,
+    resolve,
+)
 
 MAX_DEPTH = 64
 MAX_NODES = 500_000
@@ -50,27 +60,47 @@ def build(source: Text, findings: Findings) -> YamlMap | None:
     return builder.root
 
 
+class _Event(Protocol):
+    """An event as the parser gives it."""
+
+    start_mark: ParserMark
+
+
+class _Node(_Event, Protocol):
+    tag: str | None
+    anchor: str | None
+
+
+class _Scalar(_Node, Protocol):
+    value: str
+    style: str | None
+
+
+class _Alias(_Event, Protocol):
+    anchor: str
+
+
 class _Builder:
     """Takes one event after the other; `root` is the finished value."""
 
     def __init__(self, file: str, findings: Findings) -> None:
         self._file = file
         self._findings = findings
-        self._around = self._top = Opened(None, None, None, 0)
+        self._around = self._top = Opened(None, yaml.Mark(file, 0, 0, 0, None, 0), None, 0)
         self._stack: list[Opened] = []  # what stands around the top, from the outside
-        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._anchors: dict[str, tuple[object, int]] = {}
         self._documents = 0
         self._written = 0
         self._aliased = 0
 
     @property
-    def root(self) -> Any:
+    def root(self) -> object:
         """The file's value; None where there is none."""
         return self._around.value
 
     def take_all(self, text: str) -> None:
         """Read all events of a text; each goes through few calls, since a large file has hundreds of thousands."""
-        steps = {
+        steps: dict[type[yaml.Event], Callable[[Any], None]] = {
             yaml.ScalarEvent: self._scalar,
             yaml.MappingStartEvent: self._begin,
             yaml.SequenceStartEvent: self._begin,
@@ -89,27 +119,27 @@ class _Builder:
         finally:
             parser.dispose()
 
-    def _place(self, event: Any) -> Place:
+    def _place(self, event: _Event) -> Place:
         return Place(file=self._file, line=event.start_mark.line + 1, column=event.start_mark.column + 1)
 
-    def _refuse(self, event: Any, code: str, message: str, hint: str) -> NoReturn:
+    def _refuse(self, event: _Event, code: str, message: str, hint: str) -> NoReturn:
         raise RefusedError(self._place(event), code, message, hint)
 
-    def _document(self, event: Any) -> None:
+    def _document(self, event: _Event) -> None:
         self._documents += 1
         if self._documents > 1:
             self._refuse(
                 event, "several-documents", "A second YAML document begins here.", "Put it into a file of its own."
             )
 
-    def _refuse_node(self, event: Any) -> NoReturn:
+    def _refuse_node(self, event: _Event) -> NoReturn:
         if self._written > MAX_NODES:
             self._refuse(
                 event, "too-many-nodes", f"The file has more than {MAX_NODES:,} values.", "Split it into several files."
             )
         self._refuse(event, "tag", "YAML tags such as `!name` are not allowed.", "Remove the tag.")
 
-    def _scalar(self, event: Any) -> None:
+    def _scalar(self, event: _Scalar) -> None:
         self._written += 1
         if self._written > MAX_NODES or event.tag is not None:
             self._refuse_node(event)
@@ -122,7 +152,7 @@ class _Builder:
             self._anchors[event.anchor] = (value, 1)
         self._top.add(value, event.start_mark, plain and text == "<<")
 
-    def _out_of_range(self, text: str, event: Any) -> str:
+    def _out_of_range(self, text: str, event: _Event) -> str:
         self._findings.error(
             self._place(event),
             "number-range",
@@ -131,7 +161,7 @@ class _Builder:
         )
         return text
 
-    def _unescaped(self, text: str, event: Any) -> str:
+    def _unescaped(self, text: str, event: _Event) -> str:
         if not _ESCAPED.search(text):
             return text
         self._findings.error(
@@ -153,13 +183,13 @@ class _Builder:
         if event.anchor is not None:
             self._anchors.pop(event.anchor, None)
         self._stack.append(self._top)
-        size = self._written + self._aliased - 1
+        mark, size = event.start_mark, self._written + self._aliased - 1
         if type(event) is yaml.MappingStartEvent:
-            self._top = OpenedMap(event.start_mark, event.anchor, size, self._file, self._findings)
+            self._top = OpenedMap(mark, event.anchor, size, self._file, self._findings)
         else:
-            self._top = OpenedList(YamlList(self._file), event.start_mark, event.anchor, size)
+            self._top = OpenedList(YamlList(self._file), mark, event.anchor, size)
 
-    def _end(self, _event: Any) -> None:
+    def _end(self, _event: _Event) -> None:
         ended = self._top
         self._top = self._stack.pop()
         value = ended.end()
@@ -167,7 +197,7 @@ class _Builder:
             self._anchors[ended.anchor] = (value, self._written + self._aliased - ended.size_before)
         self._top.add(value, ended.mark, False)
 
-    def _alias(self, event: Any) -> None:
+    def _alias(self, event: _Alias) -> None:
         self._written += 1
         if self._written > MAX_NODES:
             self._refuse_node(event)
@@ -191,5 +221,5 @@ class _Builder:
         self._top.add(value, event.start_mark, False)
 
 
-def _pass(_event: Any) -> None:
+def _pass(_event: _Event) -> None:
     """Streams and the ends of documents say nothing."""

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Protocol
 
 import yaml
 
@@ -64,23 +64,31 @@ class RefusedError(Exception):
         self.place, self.code, self.message, self.hint = place, code, message, hint
 
 
+class ParserMark(Protocol):
+    """A place in the text as the parser counts: from 0."""
+
+    line: int
+    column: int
+    index: int
+
+
 class Opened:
     """Takes one value after the other; this one stands around the whole file and keeps the last.
 
-    `mark` is where it begins, as the parser counts: from 0. `anchor` is its name, if it has one, and `size_before` how
+    `mark` is where it begins. `anchor` is its name, if it has one, and `size_before` how
     many nodes the file had when it began.
     """
 
     __slots__ = ("anchor", "mark", "size_before", "value")
 
-    def __init__(self, value: Any, mark: Any, anchor: str | None, size_before: int) -> None:
+    def __init__(self, value: object, mark: ParserMark, anchor: str | None, size_before: int) -> None:
         self.value, self.mark, self.anchor, self.size_before = value, mark, anchor, size_before
 
-    def add(self, value: Any, _mark: Any, _is_merge: bool) -> None:
+    def add(self, value: object, _mark: ParserMark, _is_merge: bool) -> None:
         """Take a value that has been read whole, with the parser's mark; `_is_merge`: it is a plain `<<`."""
         self.value = value
 
-    def end(self) -> Any:
+    def end(self) -> object:
         """Return the finished value."""
         return self.value
 
@@ -91,7 +99,7 @@ class OpenedList(Opened):
     __slots__ = ()
     value: YamlList
 
-    def add(self, value: Any, mark: Any, _is_merge: bool) -> None:
+    def add(self, value: object, mark: ParserMark, _is_merge: bool) -> None:
         """Take an item."""
         self.value.append(value)
         self.value.marks.append((mark.line + 1, mark.column + 1))
@@ -103,15 +111,15 @@ class OpenedMap(Opened):
     __slots__ = ("_file", "_findings", "_key", "_key_mark", "_merge_place", "_merged")
     value: YamlMap
 
-    def __init__(self, mark: Any, anchor: str | None, size_before: int, file: str, findings: Findings) -> None:
+    def __init__(self, mark: ParserMark, anchor: str | None, size_before: int, file: str, findings: Findings) -> None:
         super().__init__(YamlMap(), mark, anchor, size_before)
         self._file, self._findings = file, findings
-        self._key: Any = None
-        self._key_mark: Any = None
+        self._key: object = None
+        self._key_mark = mark
         self._merge_place: Place | None = None
         self._merged: list[YamlMap] | None = None
 
-    def add(self, value: Any, mark: Any, is_merge: bool) -> None:
+    def add(self, value: object, mark: ParserMark, is_merge: bool) -> None:
         """Take a key or the value of the last key."""
         key = self._key
         if key is None:
@@ -138,10 +146,10 @@ class OpenedMap(Opened):
                     self.value.put(key, other[key], other.marks[key])
         return self.value
 
-    def _place(self, mark: Any) -> Place:
+    def _place(self, mark: ParserMark) -> Place:
         return Place(file=self._file, line=mark.line + 1, column=mark.column + 1)
 
-    def _unusual_key(self, value: Any, is_merge: bool) -> Any:
+    def _unusual_key(self, value: object, is_merge: bool) -> object:
         """Return what to do with a key that is a merge, no text, there already, or one too many."""
         place = self._place(self._key_mark)
         if len(self.value) >= MAX_KEYS:
@@ -172,9 +180,10 @@ class OpenedMap(Opened):
             related=(first,),
         )
 
-    def _merge(self, value: Any, place: Place) -> None:
-        merged = value if isinstance(value, YamlList) else [value]
-        if not all(isinstance(item, YamlMap) for item in merged):
+    def _merge(self, value: object, place: Place) -> None:
+        given = value if isinstance(value, YamlList) else [value]
+        merged = [item for item in given if isinstance(item, YamlMap)]
+        if len(merged) < len(given):
             self._findings.error(
                 place,
                 "bad-merge",
@@ -182,7 +191,7 @@ class OpenedMap(Opened):
                 hint="Give it an alias of a mapping, such as `<<: *base`.",
             )
             return
-        self._merged = list(merged)
+        self._merged = merged
 
 
 # What libyaml and PyYAML say -> what it most often means in a manifest.
@@ -226,7 +235,7 @@ def _meaning(error: Exception, text: str, index: int) -> tuple[str, str, str]:
     return "yaml-syntax", *_OTHER
 
 
-def _mark(error: Exception) -> Any:
+def _mark(error: Exception) -> ParserMark | None:
     """Return where the parser sees the error: line, column and index of the character, from 0; None where nowhere."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return None

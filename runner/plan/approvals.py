@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
 from msgspec import Struct
 
@@ -25,6 +24,7 @@ from runner.manifest.model import (
 from runner.plan.eligibility import blocked
 from runner.plan.incumbent import baseline_of, drift_of
 from runner.policy.decide import Inputs, as_json, policy_digest
+from runner.policy.evaluation import RecordedBaseline
 
 
 def binding(manifest: Manifest, model: Model) -> dict[str, str]:
@@ -52,7 +52,7 @@ def _source(key: KeySource) -> list[str]:
             return ["secret_key", str(key.model_id), *_source(key.secret_key)]
 
 
-def _patterns(dataset: Dataset) -> list[Any]:
+def _patterns(dataset: Dataset) -> list[object]:
     sources = (dataset.train, dataset.eval)
     return [None if source is None else source.parts for source in sources]
 
@@ -124,7 +124,7 @@ def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, j
     return None if same else "the incumbent changed since the decision"
 
 
-def _name(baseline: Mapping[str, str] | None) -> str | None:
+def _name(baseline: RecordedBaseline | None) -> str | None:
     return baseline["retrain_job_id"] if baseline else None
 
 

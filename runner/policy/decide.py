@@ -12,7 +12,16 @@ from msgspec.structs import replace
 from runner.errors import StateError
 from runner.lib.canonical_json import digest
 from runner.manifest.model import MetricDefinition, Policy
-from runner.policy.evaluation import CHANGED_OUTSIDE, Baseline, Decision, Drift, Evaluation, Knowledge, knowledge_of
+from runner.policy.evaluation import (
+    CHANGED_OUTSIDE,
+    Baseline,
+    Decision,
+    Drift,
+    Evaluation,
+    Knowledge,
+    RecordedInputs,
+    knowledge_of,
+)
 from runner.policy.judge import Judgement, judge
 from runner.policy.types import ASK, POLICY_TYPES, TAKES_OVER, type_of, unread_clause
 from runner.results.number import number_text
@@ -65,9 +74,9 @@ class Inputs(Struct, frozen=True, kw_only=True):
     place_before: str | None = None
 
 
-def inputs_to_json(inputs: Inputs) -> dict[str, Any]:
+def inputs_to_json(inputs: Inputs) -> RecordedInputs:
     """Return the inputs as a JSON object; every decimal and duration in it is a text."""
-    value: dict[str, Any] = as_json(inputs)
+    value: RecordedInputs = as_json(inputs)
     return value
 
 
@@ -76,7 +85,7 @@ def as_json(value: object) -> Any:
     return msgspec.json.decode(_ENCODER.encode(value))
 
 
-def inputs_from_json(value: Mapping[str, Any]) -> Inputs:
+def inputs_from_json(value: Mapping[str, object]) -> Inputs:
     """Return the inputs that `inputs_to_json` made this object from.
 
     Raises:
@@ -98,7 +107,7 @@ def inputs_from_json(value: Mapping[str, Any]) -> Inputs:
 class _Recorded(Struct, frozen=True, kw_only=True):
     """The inputs before the policy has its own type."""
 
-    policy: dict[str, Any]
+    policy: dict[str, object]
     definitions: Mapping[str, MetricDefinition]
     baseline: Baseline | None
     eval_sha256: str | None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta, Struct
 
@@ -152,3 +152,39 @@ def unfairness(baseline: Baseline, eval_sha256: str | None) -> Gap | None:
     else:
         return None
     return Gap(cause="other_evaluation", reason=reason)
+
+
+class RecordedRule(TypedDict):
+    """Of a rule in recorded inputs, what is shown; a value has its other settings too."""
+
+    metric: str
+    kind: str
+    level: str
+
+
+class RecordedPolicy(TypedDict):
+    """Of a policy in recorded inputs, what is shown; one that never judges by rules has none."""
+
+    type: str
+    name: str
+    rules: NotRequired[list[RecordedRule]]
+
+
+class RecordedBaseline(TypedDict):
+    """The baseline in recorded inputs."""
+
+    retrain_job_id: str | None
+    source: Literal["measured", "stated", "result_file"]
+    metrics: dict[str, str]
+    eval_sha256: str | None
+
+
+class RecordedInputs(TypedDict):
+    """The inputs of a decision as a JSON object."""
+
+    policy: RecordedPolicy
+    definitions: dict[str, object]
+    baseline: RecordedBaseline | None
+    eval_sha256: str | None
+    drift: Drift
+    place_before: str | None

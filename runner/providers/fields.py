@@ -5,7 +5,6 @@ What is not needed is not looked at. `metadata`, or an envelope such as `data`, 
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from msgspec import Struct
 
@@ -28,12 +27,12 @@ class Fields(Struct, frozen=True, kw_only=True):
 class Parts(Struct, frozen=True, kw_only=True):
     """An answer's objects of the first two levels, the one that counts most first; `named` are the values in them."""
 
-    levels: tuple[dict[str, Any], ...]
-    outer: dict[str, Any] = {}
-    named: tuple[tuple[str, Any], ...] = ()
+    levels: tuple[dict[str, object], ...]
+    outer: dict[str, object] = {}
+    named: tuple[tuple[str, object], ...] = ()
 
     @classmethod
-    def of(cls, document: Any) -> "Parts":
+    def of(cls, document: object) -> "Parts":
         """Take an answer apart: an envelope's content counts more than what is around it, that more than the rest."""
         outer = _single(document)
         if outer is None:
@@ -46,7 +45,7 @@ class Parts(Struct, frozen=True, kw_only=True):
         named = [(_plain(name), value) for level in levels for name, value in level.items() if value is not None]
         return cls(levels=levels, outer=outer, named=tuple(named))
 
-    def find(self, names: tuple[str, ...]) -> Any:
+    def find(self, names: tuple[str, ...]) -> object:
         """Return the value under the first of these names that has one, or None."""
         for name in names:
             value = next(self._values(name), None)
@@ -72,23 +71,23 @@ class Parts(Struct, frozen=True, kw_only=True):
         """Return the names of all scalars, in the order they count."""
         return self.keys_of(lambda value: not isinstance(value, dict | list))
 
-    def keys_of(self, fits: Callable[[Any], bool]) -> tuple[str, ...]:
+    def keys_of(self, fits: Callable[[object], bool]) -> tuple[str, ...]:
         """Return the names of the values that fit, in the order they count."""
         return tuple(dict.fromkeys(name for level in self.levels for name, value in level.items() if fits(value)))
 
-    def _values(self, name: str) -> Iterator[Any]:
+    def _values(self, name: str) -> Iterator[object]:
         wanted = _plain(name)
         return (value for key, value in self.named if key == wanted)
 
 
-def scalar_text(value: Any) -> str | None:
+def scalar_text(value: object) -> str | None:
     """Return a JSON scalar as its text, None for null, a list and an object."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value).strip() if isinstance(value, str | int | float) else None
 
 
-def _single(value: Any) -> dict[str, Any] | None:
+def _single(value: object) -> dict[str, object] | None:
     """Return an object, also where it is the only item of a list."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]

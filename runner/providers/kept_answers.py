@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol
+from typing import IO, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -163,7 +163,7 @@ def _without_secret_values(text: str) -> str:
     return written
 
 
-def _blanked(value: Any, *, hidden: bool = False) -> Any:
+def _blanked(value: object, *, hidden: bool = False) -> object:
     if isinstance(value, dict):
         return {name: _blanked(item, hidden=hidden or _tells(name)) for name, item in value.items()}
     if isinstance(value, list):

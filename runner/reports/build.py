@@ -15,7 +15,7 @@ from runner.journal.retrain_job import Decided, JobStage, RetrainJob, Review, Ro
 from runner.lib.timestamps import stamp
 from runner.plan.eligibility import blocked
 from runner.plan.evidence import Evidence, evidence
-from runner.policy.evaluation import Knowledge, RuleResult
+from runner.policy.evaluation import Knowledge, RecordedBaseline, RuleResult
 from runner.reports.model import (
     ApprovalReport,
     Calls,
@@ -244,10 +244,9 @@ def decision_report(job: RetrainJob | None) -> DecisionReport | None:
     )
 
 
-def knowledge_in(baseline: Mapping[str, Any] | None) -> Knowledge:
+def knowledge_in(baseline: RecordedBaseline | None) -> Knowledge:
     """Return what was known of the model in service, by a decision's recorded baseline."""
-    source: Knowledge = "unrecorded" if baseline is None else baseline["source"]
-    return source
+    return "unrecorded" if baseline is None or baseline["source"] == "result_file" else baseline["source"]
 
 
 def approval_report(review: Review) -> ApprovalReport:

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import Struct, field
@@ -20,7 +20,7 @@ from runner.journal.events import (
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.retrain_job import Decided, RetrainJob, Review, Rollback
 from runner.lib.timestamps import moment, stamp
-from runner.policy.evaluation import RuleResult
+from runner.policy.evaluation import RecordedBaseline, RuleResult
 from runner.policy.types import unread_clause
 from runner.reports.build import approval_report, metrics_of, rollback_report, rules_of
 from runner.reports.history_records import HISTORY_VERSION, decision_record, run_record
@@ -117,7 +117,7 @@ def explanations_json(explanations: Sequence[Explanation]) -> str:
     return render_json({"history_version": HISTORY_VERSION, "decisions": decisions}).decode()
 
 
-def explanation_record(explanation: Explanation) -> dict[str, Any]:
+def explanation_record(explanation: Explanation) -> dict[str, object]:
     """Return the explanation as JSON values with stable keys."""
     trail, fact = explanation.trail, explanation.trail.decided.fact
     return {
@@ -144,7 +144,7 @@ def explanation_record(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _dataset(job: RetrainJob) -> dict[str, Any] | None:
+def _dataset(job: RetrainJob) -> dict[str, object] | None:
     if job.data is None:
         return None
     return {
@@ -193,7 +193,7 @@ def _made_from(trail: DecisionHistory) -> Iterator[tuple[str, str]]:
     yield "run", _run(trail)
 
 
-def _baseline(baseline: dict[str, Any] | None) -> str:
+def _baseline(baseline: RecordedBaseline | None) -> str:
     if baseline is None:
         return "none, there was no incumbent"
     metrics = ", ".join(f"{name} {text}" for name, text in baseline["metrics"].items())

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 from xml.etree import ElementTree as ET
 
 from msgspec import Struct
@@ -319,7 +319,7 @@ def _value(exchange: Exchange) -> str | None:
     return str(value) if isinstance(value, str | int) else None
 
 
-def _part(document: Any, key: str) -> Any:
+def _part(document: object, key: str) -> object:
     """Return a part of a document, of its own or one level below."""
     if not isinstance(document, dict):
         return None
@@ -327,7 +327,7 @@ def _part(document: Any, key: str) -> Any:
     return document[key] if key in document else next(inner, None)
 
 
-def _document(exchange: Exchange) -> Any:
+def _document(exchange: Exchange) -> object:
     try:
         return json.loads(exchange.text or "")
     except (ValueError, RecursionError):

@@ -15,6 +15,7 @@ from runner.reports.table import Cell, csv_text
 from runner.reports.text import render_json
 
 HISTORY_VERSION = 1
+Record = dict[str, Any]  # a JSON object
 _DECIDED = ("decision.action", "decision.by", "decision.at", "decision.run_id", "decision.reason")
 _BY_PERSON = (
     *("review.action", "review.by", "review.at", "review.reason"),
@@ -32,7 +33,7 @@ INCUMBENT_COLUMNS = (
 )
 
 
-def entry_record(entry: Entry) -> dict[str, Any]:
+def entry_record(entry: Entry) -> Record:
     """Return one model in one run; what did not happen in this run is None or empty."""
     return {
         **run_record(entry.run),
@@ -52,7 +53,7 @@ def entry_record(entry: Entry) -> dict[str, Any]:
     }
 
 
-def incumbent_record(incumbent: Incumbent) -> dict[str, Any]:
+def incumbent_record(incumbent: Incumbent) -> Record:
     """Return what served a model, since when, and by which decision."""
     return {
         "model": incumbent.model,
@@ -70,7 +71,7 @@ def incumbent_record(incumbent: Incumbent) -> dict[str, Any]:
     }
 
 
-def run_record(run: RunRecord) -> dict[str, Any]:
+def run_record(run: RunRecord) -> Record:
     """Return which run it was, who ran it, and from which manifest."""
     manifest, git = run.started.manifest, run.started.manifest.git
     return {
@@ -89,7 +90,7 @@ def run_record(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def decision_record(decided: Decided | None) -> dict[str, Any] | None:
+def decision_record(decided: Decided | None) -> Record | None:
     """Return what a policy decided, and in which run."""
     if decided is None:
         return None
@@ -127,11 +128,11 @@ def incumbents_csv(incumbents: Sequence[Incumbent]) -> str:
     return _csv(INCUMBENT_COLUMNS, [incumbent_record(incumbent) for incumbent in incumbents])
 
 
-def _document(content: dict[str, Any]) -> str:
+def _document(content: Record) -> str:
     return render_json({"history_version": HISTORY_VERSION, **content}).decode()
 
 
-def _csv(columns: Sequence[str], records: Sequence[dict[str, Any]]) -> str:
+def _csv(columns: Sequence[str], records: Sequence[Record]) -> str:
     """Return records as CSV: columns are keys joined by dots, then comes one for each metric of any record."""
     metrics = sorted({name for record in records for name in record["metrics"]})
     rows = [
@@ -141,7 +142,7 @@ def _csv(columns: Sequence[str], records: Sequence[dict[str, Any]]) -> str:
     return csv_text([*columns, *(f"metric.{name}" for name in metrics)], rows)
 
 
-def _at(record: dict[str, Any], path: str) -> Cell:
+def _at(record: Record, path: str) -> Cell:
     value: Any = record
     for key in path.split("."):
         value = None if value is None else value[key]

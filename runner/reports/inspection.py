@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct, to_builtins
 
@@ -125,7 +124,7 @@ def inspected_json(inspected: Inspected) -> str:
     return render_json(value).decode()
 
 
-def _spot_json(spot: Spot) -> dict[str, Any]:
+def _spot_json(spot: Spot) -> dict[str, object]:
     return {
         "metric": spot.metric,
         "file": spot.file,
@@ -140,7 +139,7 @@ def _spot_json(spot: Spot) -> dict[str, Any]:
     }
 
 
-def _metric_json(metric: Metric) -> dict[str, Any]:
+def _metric_json(metric: Metric) -> dict[str, object]:
     value = None if metric.value is None else number_text(metric.value)
     place = None if metric.place is None else to_builtins(metric.place.bounded())
     return {"text": metric.text, "value": value, "place": place, "problem": metric.problem}

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import quote
 
 from runner import __version__
@@ -99,7 +98,7 @@ def problems_json(problems: Sequence[Problem], *, valid: bool) -> bytes:
     return render_json({"validation_version": VALIDATION_VERSION, "valid": valid, "problems": found})
 
 
-def _place(place: Place) -> dict[str, Any]:
+def _place(place: Place) -> dict[str, object]:
     return {"file": place.file, "line": place.line, "column": place.column}
 
 
@@ -201,12 +200,12 @@ def sarif_log(problems: Sequence[Problem], *, version: str) -> bytes:
     return render_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
-def _rule(code: str) -> dict[str, Any]:
+def _rule(code: str) -> dict[str, object]:
     text = {"text": rule_text(code)}
     return {"id": code, "shortDescription": text, "fullDescription": text, "help": text}
 
 
-def _result(problem: Problem, fingerprint: str, rule: int) -> dict[str, Any]:
+def _result(problem: Problem, fingerprint: str, rule: int) -> dict[str, object]:
     result = {
         "ruleId": problem.code,
         "ruleIndex": rule,
@@ -225,7 +224,7 @@ def _message(text: str) -> str:
     return _LINK.sub(r"\\[", inline(text))
 
 
-def _location(place: Place) -> dict[str, Any]:
+def _location(place: Place) -> dict[str, object]:
     region = {"startLine": place.line, "startColumn": place.column}
     return {"physicalLocation": {"artifactLocation": _artifact(place.file), "region": region}}
 

@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct, to_builtins
 
 from runner.journal.retrain_job import Decided, Review
 from runner.lib.timestamps import stamp
-from runner.policy.evaluation import Evaluation, RuleResult
+from runner.policy.evaluation import Evaluation, RecordedPolicy, RuleResult
 from runner.reports.build import approval_report
 from runner.reports.table import Column, text_table
 from runner.reports.text import counted, in_words, inline, markdown_cell, render_json
@@ -99,7 +98,7 @@ class Replay(Struct, frozen=True, kw_only=True):
 class Standard(Struct, frozen=True, kw_only=True):
     """The policy that results are judged by, as a decision's inputs hold it, and its digest."""
 
-    policy: Mapping[str, Any]
+    policy: RecordedPolicy
     policy_sha256: str
 
 
@@ -117,7 +116,7 @@ def sides(subject: Subject, standard: Standard, evaluation: Evaluation) -> tuple
 Key = tuple[str, str, str]
 
 
-def _rules(policy: Mapping[str, Any], evaluation: Evaluation) -> list[tuple[Key, RuleResult]]:
+def _rules(policy: RecordedPolicy, evaluation: Evaluation) -> list[tuple[Key, RuleResult]]:
     """Return what came of each rule, by metric, kind and level; a policy's rules and their results have one order."""
     pairs = zip(policy.get("rules", ()), evaluation.rules, strict=True)
     return [((rule["metric"], rule["kind"], rule["level"]), found) for rule, found in pairs]
@@ -171,7 +170,7 @@ def replay_json(replay: Replay) -> str:
     ).decode()
 
 
-def _record(judgement: Judgeable | NotJudgeable) -> dict[str, Any]:
+def _record(judgement: Judgeable | NotJudgeable) -> dict[str, object]:
     subject = judgement.subject
     return {
         "model": subject.model,
@@ -183,7 +182,7 @@ def _record(judgement: Judgeable | NotJudgeable) -> dict[str, Any]:
     }
 
 
-def _comparison(judgement: Judgeable) -> dict[str, Any]:
+def _comparison(judgement: Judgeable) -> dict[str, object]:
     return {
         "flips": judgement.flips,
         "then": to_builtins(judgement.then),
@@ -192,7 +191,7 @@ def _comparison(judgement: Judgeable) -> dict[str, Any]:
     }
 
 
-def _problem(judgement: NotJudgeable) -> dict[str, Any]:
+def _problem(judgement: NotJudgeable) -> dict[str, object]:
     recorded = judgement.subject.decided.fact
     then = _side(recorded.policy, recorded.policy_sha256, recorded.evaluation, None)
     return {"flips": None, "then": to_builtins(then), "now": None, "problem": judgement.why}

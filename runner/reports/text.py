@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
 import msgspec
 from msgspec import Struct
@@ -194,7 +194,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _UNSEEN_IN_JSON = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
-def render_json(value: Any) -> bytes:
+def render_json(value: object) -> bytes:
     """Return a JSON value as indented UTF-8, keys in their own order and decimals written as they are."""
     rendered = msgspec.json.format(_ENCODER.encode(value), indent=2).decode()
     return f"{_harmless(rendered)}\n".encode()
@@ -216,12 +216,12 @@ def json_pieces(value: Struct, long: str) -> Iterator[bytes]:
     yield after if first else b"\n  " + after
 
 
-def _listed(items: list[Any]) -> bytes:
+def _listed(items: list[object]) -> bytes:
     """Return the items as they are in a list that is the value of an object's key, without its brackets."""
     return render_json({"": items}).removeprefix(_OPENED).removesuffix(_CLOSED)
 
 
-def json_line(value: Any) -> str:
+def json_line(value: object) -> str:
     """Return a JSON value on one line, else as `render_json` has it."""
     return _harmless(_ENCODER.encode(value).decode())
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -38,7 +37,7 @@ class Content(Struct, frozen=True, kw_only=True):
     previous: tuple[Metric, ...] = ()
     provisional: bool = False
     unlabelled: bool = False
-    document: Any | None = None
+    document: object = None
     rows: tuple[Row, ...] = ()
     parts: tuple[Part, ...] = ()
     path: str = ""

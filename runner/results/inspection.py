@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from msgspec import Struct
 
@@ -246,8 +246,8 @@ def _labels(rows: Sequence[frozenset[str]], part: Part, row: Row, *, name: tuple
     return tuple(labels)
 
 
-def _in_json(document: Any) -> Iterator[_Candidate]:
-    nodes: list[tuple[str, Any, tuple[str, ...]]] = [("", document, ())]
+def _in_json(document: object) -> Iterator[_Candidate]:
+    nodes: list[tuple[str, object, tuple[str, ...]]] = [("", document, ())]
     while nodes:
         pointer, node, words = nodes.pop()
         children = list(_members(pointer, node))
@@ -279,7 +279,7 @@ def _metric_of(key: str, pointer: str, beside: Sequence[str], parent: str) -> tu
     )
 
 
-def _members(pointer: str, node: Any) -> Iterator[tuple[str, str, Any]]:
+def _members(pointer: str, node: object) -> Iterator[tuple[str, str, object]]:
     """Yield key, pointer and value of what an object or a list holds."""
     if isinstance(node, dict):
         for key, child in node.items():

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from jsonpointer import EndOfList, JsonPointer, JsonPointerException
 from msgspec import Struct
@@ -30,7 +29,7 @@ class _Twice:
     """Stands for the values of a key that an object has more than once."""
 
 
-def parse_document(text: str) -> Any:
+def parse_document(text: str) -> object:
     """Return the JSON value of a text; only `metrics_in` and `metric_at` know its leaves.
 
     Raises:
@@ -57,8 +56,8 @@ def _number(text: str) -> _Number:
     return _Number(text=text)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members: dict[str, object] = {}
     for key, value in pairs:
         members[key] = _Twice() if key in members else value
     return members
@@ -68,7 +67,7 @@ def _too_deep() -> ModelError:
     return refusal(f"The JSON result nests deeper than {_DEEPEST} levels.")
 
 
-def _check_depth(document: Any) -> None:
+def _check_depth(document: object) -> None:
     """Refuse at a fixed depth, so that the answer does not depend on how deep Python's own stack is just now."""
     level = [document]
     for _ in range(_DEEPEST + 1):
@@ -78,13 +77,13 @@ def _check_depth(document: Any) -> None:
     raise _too_deep()
 
 
-def _children(node: Any) -> list[Any]:
+def _children(node: object) -> list[object]:
     if isinstance(node, dict):
         return list(node.values())
     return node if isinstance(node, list) else []
 
 
-def metrics_in(document: Any, known: Known, at: str = "") -> TableMetrics:
+def metrics_in(document: object, known: Known, at: str = "") -> TableMetrics:
     """Return the metrics of `{name: number}`, of `{"metrics": {...}}`, or of what is a table in any way of writing it.
 
     Texts beside them may say that they are not the candidate's, or that they are in percent. `at` is the pointer of
@@ -105,7 +104,7 @@ def metrics_in(document: Any, known: Known, at: str = "") -> TableMetrics:
     return _labelled(found, said)
 
 
-def table_in(document: Any, known: Known) -> list[Row]:
+def table_in(document: object, known: Known) -> list[Row]:
     """Return the rows of what is a table in any way of writing it, none where it is not a table."""
     return [row for row in _rows(document, known) if any(row)]
 
@@ -117,7 +116,7 @@ def _at(metrics: tuple[Metric, ...], pointer: str) -> tuple[Metric, ...]:
     )
 
 
-def _member(name: str, value: Any, pointer: str) -> Metric:
+def _member(name: str, value: object, pointer: str) -> Metric:
     return replace(_metric(name, value), place=MetricPlace(pointer=f"{pointer}/{escaped(name)}"))
 
 
@@ -126,7 +125,7 @@ def escaped(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
 
 
-def _rows(node: Any, known: Known) -> list[Row]:
+def _rows(node: object, known: Known) -> list[Row]:
     """Return the rows of a table: a list of objects or of lists, columns by their heads, or heads beside the rows."""
     if isinstance(node, dict) and _names_metrics(node, known):
         return _of_columns(node)
@@ -136,7 +135,7 @@ def _rows(node: Any, known: Known) -> list[Row]:
         case [*items] if any(isinstance(item, dict) for item in items):
             return _of_objects([item for item in items if isinstance(item, dict)])
         case [*items] if items and all(isinstance(item, list) and item and _is_flat(item) for item in items):
-            return [[*map(_cell, item)] for item in items]
+            return [[*map(_cell, item)] for item in items if isinstance(item, list)]
         case {"columns": [*heads], "data": [*lists]} if all(
             isinstance(item, list) and _is_flat(item) for item in lists
         ):
@@ -144,40 +143,41 @@ def _rows(node: Any, known: Known) -> list[Row]:
     return []
 
 
-def _of_objects(objects: list[dict[str, Any]]) -> list[Row]:
+def _of_objects(objects: list[dict[str, object]]) -> list[Row]:
     if not all(_is_flat(item.values()) for item in objects):
         return []
     heads = list(dict.fromkeys(key for item in objects for key in item))
     return [] if not heads else [heads, *([_cell(item.get(head)) for head in heads] for item in objects)]
 
 
-def _names_metrics(columns: dict[str, Any], known: Known) -> bool:
+def _names_metrics(columns: dict[str, object], known: Known) -> bool:
     return any(
         isinstance(column, (dict, list)) and (is_metric(head, known) or folded(head) in METRIC_WORDS)
         for head, column in columns.items()
     )
 
 
-def _is_named(cells: dict[str, Any], known: Known) -> bool:
+def _is_named(cells: dict[str, object], known: Known) -> bool:
     """Return whether an object is one metric: `{"metric": "auc", "value": 0.91}`."""
     heads = any(folded(head) in METRIC_WORDS for head in cells) and not any(is_metric(head, known) for head in cells)
     return heads and _is_flat(cells.values())
 
 
-def _of_columns(columns: dict[str, Any]) -> list[Row]:
+def _of_columns(columns: dict[str, object]) -> list[Row]:
     """Return the rows of `{head: {row: cell}}` or `{head: [cell]}`."""
     cells = {head: dict(enumerate(column)) if isinstance(column, list) else column for head, column in columns.items()}
-    if not all(isinstance(column, dict) and _is_flat(column.values()) for column in cells.values()):
+    flat = [column for column in cells.values() if isinstance(column, dict) and _is_flat(column.values())]
+    if len(flat) < len(cells):
         return []
-    names = list(dict.fromkeys(name for column in cells.values() for name in column))
-    return [["", *cells], *([str(name), *(_cell(column.get(name)) for column in cells.values())] for name in names)]
+    names = list(dict.fromkeys(name for column in flat for name in column))
+    return [["", *cells], *([str(name), *(_cell(column.get(name)) for column in flat)] for name in names)]
 
 
-def _is_flat(values: Iterable[Any]) -> bool:
+def _is_flat(values: Iterable[object]) -> bool:
     return not any(isinstance(value, (dict, list)) for value in values)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     match value:
         case _Number():
             return value.text
@@ -199,11 +199,11 @@ def _labelled(table: TableMetrics, said: Sequence[str]) -> TableMetrics:
     )
 
 
-def _texts(members: dict[str, Any]) -> list[str]:
+def _texts(members: dict[str, object]) -> list[str]:
     return [value for value in members.values() if isinstance(value, str)]
 
 
-def metric_at(document: Any, pointer: str, name: str) -> Metric:
+def metric_at(document: object, pointer: str, name: str) -> Metric:
     """Return the metric `name` whose number is at the JSON Pointer (RFC 6901), also where it is written as text."""
     absent = unusable_metric(name, f"{MISSING}: nothing is at '{shown(pointer)}'")
     try:
@@ -217,7 +217,7 @@ def metric_at(document: Any, pointer: str, name: str) -> Metric:
     return replace(_metric(last, value), name=name, place=MetricPlace(pointer=pointer))
 
 
-def _metric(name: str, value: Any) -> Metric:
+def _metric(name: str, value: object) -> Metric:
     match value:
         case _Number():
             return metric_from_text(name, value.text)

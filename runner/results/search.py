@@ -1,7 +1,6 @@
 """Where a result has its metrics, when they are not where the service's manual says: the one place, or none."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -122,7 +121,7 @@ def found_in(path: str, content: Content, definitions: Definitions) -> list[Foun
 
 def _nested(path: str, content: Content, definitions: Definitions) -> Iterator[Found]:
     known = known_names(definitions)
-    nodes: list[tuple[str, Any]] = [("", content.document)]
+    nodes: list[tuple[str, object]] = [("", content.document)]
     while nodes:
         pointer, node = nodes.pop()
         named = tuple(in_member(metric, path) for metric in metrics_in(node, known, pointer).current)
@@ -133,7 +132,7 @@ def _nested(path: str, content: Content, definitions: Definitions) -> Iterator[F
             nodes.extend(reversed(list(_below(pointer, node))))
 
 
-def _below(pointer: str, node: Any) -> Iterator[tuple[str, Any]]:
+def _below(pointer: str, node: object) -> Iterator[tuple[str, object]]:
     """Yield what an object or a list holds, but for what is said to be the model before or the training rows."""
     if isinstance(node, list):
         yield from ((f"{pointer}/{index}", child) for index, child in enumerate(node))

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct, field
@@ -144,7 +144,7 @@ def check_schemas(evidence: Evidence, links: EventBuffer, runs: Collection[RunRe
             yield from _check_report(evidence, f"runs/{run.run_id}/{_REPORT}")
 
 
-def _fits_by_construction(schema: str, value: Any) -> bool:
+def _fits_by_construction(schema: str, value: object) -> bool:
     """Tell soon whether a JSON value certainly fits a published schema; a journal has very many events that do."""
     return fit(schema).accepts(load_schema(schema), value)
 

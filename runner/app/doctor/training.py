@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import yaml
@@ -215,10 +214,10 @@ def _profile_text(profile: Profile) -> bytes:
     return yaml.safe_dump({**value, "rules": rules}, allow_unicode=True, sort_keys=False).encode()
 
 
-def _without(value: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+def _without(value: Mapping[str, object], plain: Mapping[str, object]) -> dict[str, object]:
     """Return a mapping without the values that are as in another one, also within mappings that both have."""
     return {
-        key: _without(part, plain[key]) if isinstance(part, dict) and isinstance(plain.get(key), dict) else part
+        key: _without(part, other) if isinstance(part, dict) and isinstance(other := plain.get(key), dict) else part
         for key, part in value.items()
         if key not in plain or plain[key] != part
     }

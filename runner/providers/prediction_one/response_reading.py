@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from runner.errors import Kind
@@ -141,13 +140,14 @@ def read_status(answer: Answer, retrain_job_id: str, fields: Fields, statuses: S
 def read_api_key(answer: Answer) -> FetchedApiKey:
     """Read the answer to the call that fetches a model's key; the form of `end_date` is not published."""
     document = _read_of_account(answer)
-    key = document.get("api_key") if isinstance(document, dict) else None
+    parts = document if isinstance(document, dict) else {}
+    key = parts.get("api_key")
     if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not key.isascii():
         raise _rejection(answer, "holds no API key")
-    return FetchedApiKey(key=Secret(key), end_date=one_line(str(document.get("end_date") or "")))
+    return FetchedApiKey(key=Secret(key), end_date=one_line(str(parts.get("end_date") or "")))
 
 
-def _read_of_account(answer: Answer) -> Any:
+def _read_of_account(answer: Answer) -> object:
     """Read an answer to the account's secret key: what the service says of a wrong key is said of this one."""
     try:
         return _read_success(answer)
@@ -179,17 +179,17 @@ def read_classifiers(answer: Answer) -> tuple[Classifier, ...]:
     return found
 
 
-def _lists_classifiers(document: Any) -> bool:
+def _lists_classifiers(document: object) -> bool:
     if isinstance(document, dict):
         return isinstance(document.get("classifiers"), list)
     return isinstance(document, list) and bool(document) and all("model_id" in entry for entry in _objects(document))
 
 
-def _objects(items: list[Any]) -> list[dict[str, Any]]:
+def _objects(items: list[object]) -> list[dict[str, object]]:
     return [item if isinstance(item, dict) else {} for item in items]
 
 
-def _read_success(answer: Answer) -> Any:
+def _read_success(answer: Answer) -> object:
     if not 200 <= answer.status <= 299:
         raise _refusal(answer)
     if answer.flaw is not None:
@@ -294,13 +294,13 @@ def _phase(value: str, statuses: Statuses) -> Phase:
     return "failed" if failed else "going"
 
 
-def _classifiers(document: Any) -> Iterator[Classifier]:
+def _classifiers(document: object) -> Iterator[Classifier]:
     for number, part in _of_models(document):
         if str(part.get("status", "")).strip().lower() not in _NOT_SERVING:
             yield Classifier(classifier_id=_classifier_id(part), model_id=number)
 
 
-def _of_models(document: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+def _of_models(document: object) -> Iterator[tuple[int, dict[str, object]]]:
     """Yield all objects that have the number of a model, with it, wherever they are in the answer."""
     waiting = [document]  # not by recursion: the nesting is the service's
     while waiting:
@@ -314,7 +314,7 @@ def _of_models(document: Any) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield number, part
 
 
-def _classifier_id(part: dict[str, Any]) -> str | None:
+def _classifier_id(part: dict[str, object]) -> str | None:
     """Return the entry's own id; a whole number counts as its text."""
     value = next((part[key] for key in ("classifier_id", "id") if key in part), None)
     if isinstance(value, str):
@@ -328,7 +328,7 @@ def read_models(answer: Answer) -> tuple[ListedModel, ...]:
     return tuple(_listed_model(number, part) for number, part in _of_models(_read_success(answer)))
 
 
-def _listed_model(number: int, part: dict[str, Any]) -> ListedModel:
+def _listed_model(number: int, part: dict[str, object]) -> ListedModel:
     """Return an entry; task (`tt`) and target (`tc`) are in its `config`, or beside its number."""
     config = part.get("config")
     told = {**(config if isinstance(config, dict) else {}), **part}

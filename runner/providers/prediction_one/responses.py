@@ -7,7 +7,6 @@ published, so it is looked for in flat and nested JSON, in XML, HTML and plain t
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from msgspec import Struct
 
@@ -19,7 +18,7 @@ from runner.providers.fields import Parts
 _MOST_DIGITS = 15  # an integer that JSON readers everywhere keep exactly (below 2**53)
 
 
-def read_object(body: bytes) -> dict[str, Any] | None:
+def read_object(body: bytes) -> dict[str, object] | None:
     """Return the strict JSON object of a body, or None when it is something else."""
     try:
         document = read_json(body)
@@ -28,7 +27,7 @@ def read_object(body: bytes) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def whole_number(value: Any) -> int | None:
+def whole_number(value: object) -> int | None:
     """Return an id given as an integer or as its digits; None for anything else, a bool too."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value if abs(value) < 10**_MOST_DIGITS else None
@@ -219,7 +218,7 @@ def is_page(body: bytes, content_type: str) -> bool:
     return "html" in content_type.lower() or body.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
 
 
-def says_error(document: Any, *, of_effect: bool = False) -> bool:
+def says_error(document: object, *, of_effect: bool = False) -> bool:
     """Return whether a JSON answer, whatever its HTTP status, speaks of an error.
 
     Of an effect the words of its messages count too, and what an envelope holds.
@@ -230,7 +229,7 @@ def says_error(document: Any, *, of_effect: bool = False) -> bool:
     return _says_error(document, of_effect=False)
 
 
-def _says_error(document: Any, *, of_effect: bool) -> bool:
+def _says_error(document: object, *, of_effect: bool) -> bool:
     if isinstance(document, list):
         document = document[0] if document else None
     if isinstance(document, str):
@@ -251,7 +250,7 @@ def _says_error(document: Any, *, of_effect: bool) -> bool:
     )
 
 
-def _denies(value: Any) -> bool:
+def _denies(value: object) -> bool:
     return value is False or (isinstance(value, str) and value.strip().lower() in _NO)
 
 
@@ -274,7 +273,7 @@ def _decoded(body: bytes) -> str:
     return body[:MOST_ERROR_BYTES].decode("utf-8-sig", errors="replace")
 
 
-def _lenient_json(body: bytes) -> Any:
+def _lenient_json(body: bytes) -> dict[str, object] | list[object] | None:
     """Return the JSON object or array of an error body, or None; a duplicate key does not lose its message."""
     try:
         document = json.loads(_decoded(body))
@@ -283,9 +282,9 @@ def _lenient_json(body: bytes) -> Any:
     return document if isinstance(document, dict | list) else None
 
 
-def _named_strings(document: Any, depth: int = 2) -> Iterator[tuple[str, str]]:
+def _named_strings(document: dict[str, object] | list[object], depth: int = 2) -> Iterator[tuple[str, str]]:
     """Give each string with its lower-case key; inner objects first, so that outer keys win in a mapping."""
-    inner = document.items() if isinstance(document, dict) else (("", item) for item in document)
+    inner = document.items() if isinstance(document, dict) else [("", item) for item in document]
     own = []
     for name, value in inner:
         if isinstance(value, str):
