@@ -14,7 +14,7 @@ from msgspec import Struct
 from runner.app.audit.verify import verify
 from runner.app.state.loss import refuse
 from runner.app.state.open_state import open_state
-from runner.app.state.partitions import has_run, partitions_of
+from runner.app.state.partitions import has_run, partitions_of, refuse_part
 from runner.app.state.session import Session, refuse_copy, refuse_moved, unchecked_session
 from runner.errors import StateError, UsageError
 from runner.execute.progress_events import Listener, Preparing, unheard
@@ -58,6 +58,7 @@ def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: List
         LockedError: a run holds the state.
         StateError: it does not verify, there is another state at the target, or one of them cannot be read or written.
     """
+    refuse_part(source)
     goal = open_state(target)
     if open_state(source).address == goal.address:
         raise UsageError("Both addresses are the same.", hint="Give another target.")
@@ -68,7 +69,7 @@ def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: List
     if is_there and goal.partitions != len(partitions):
         raise _is_there(goal)
     copied = [
-        _migrate(part, open_state(goal.part(number)), lock_timeout, listener, may_be_empty=True)
+        _migrate(part, open_state(goal.part(number)), lock_timeout, listener, number)
         for number, part in enumerate(partitions)
     ]
     if not is_there:
@@ -87,8 +88,9 @@ def _together(goal: StateStore, copied: Sequence[Copied]) -> Copied:
 
 
 def _migrate(
-    source: str, goal: StateStore, lock_timeout: timedelta, listener: Listener, *, may_be_empty: bool = False
+    source: str, goal: StateStore, lock_timeout: timedelta, listener: Listener, number: int | None = None
 ) -> Copied:
+    """Move a state, or the partition of that number, which may be without a run."""
     with unchecked_session(source, lock_timeout=lock_timeout, listener=listener) as opened:
         refuse_copy(opened.state)
         if opened.progress.moved_to not in (None, _named(goal)):
@@ -96,13 +98,13 @@ def _migrate(
         if goal.is_begun():
             return _settled(opened, goal)
         if opened.progress.moved_to is None:
-            _require_movable(opened, source, may_be_empty=may_be_empty)
+            _require_movable(opened, source, may_be_empty=number is not None)
         copied = _copy(opened, goal.arriving(), listener)
         if opened.progress.moved_to is None:
             moved = StateMoved(to=_named(goal), by=current_user())
             at = stamp(opened.clock.now())
             opened.recorder.append([Draft(at=at, run_id=opened.run_id, model=None, fact=moved)])
-        goal.arrive()
+        goal.arrive(number)
         return Copied(address=goal.address, events=copied.events, files=copied.files, head_sha256=copied.head_sha256)
 
 
@@ -163,6 +165,7 @@ def pull(source: str, folder: str) -> Copied:
         UsageError: the folder is not a state, or the source has no run.
         StateError: the folder has another journal, or one of them cannot be read or written.
     """
+    refuse_part(source)
     goal, partitions = open_state(folder), partitions_of(source)
     if goal.folder is None:
         raise UsageError(
@@ -177,17 +180,17 @@ def pull(source: str, folder: str) -> Copied:
     for number, part in enumerate(partitions):
         into = open_state(goal.part(number))
         if has_run(part):
-            copied.append(_pull(part, into))
+            copied.append(_pull(part, into, number))
             continue
         if not into.is_begun():
-            into.begin()
+            into.begin(number)
         _mark_copy(into.work, open_state(part))
     if not is_there:
         goal.divide(len(partitions))
     return _together(goal, copied)
 
 
-def _pull(source: str, goal: StateStore) -> Copied:
+def _pull(source: str, goal: StateStore, number: int | None = None) -> Copied:
     place = open_state(source)
     log = place.read_log()
     if log is None:
@@ -199,7 +202,7 @@ def _pull(source: str, goal: StateStore) -> Copied:
         copied = _copied(_Source(place=place, log=log, head=log.head), into)
         _mark_copy(into.work, place)
         if into is not goal:
-            goal.arrive()
+            goal.arrive(number)
         return Copied(address=goal.address, events=copied[0], files=copied[1], head_sha256=log.head[1])
     finally:
         log.close()
@@ -222,6 +225,7 @@ def push(folder: str, target: str, *, lock_timeout: timedelta, listener: Listene
         LockedError: a run holds the state.
         StateError: the folder's journal does not continue the state's, or one of them cannot be read or written.
     """
+    refuse_part(folder)
     partitions, goals = partitions_of(folder), partitions_of(target)
     if len(partitions) != len(goals):
         raise UsageError(

@@ -130,10 +130,9 @@ def _part(name: str) -> str:
     return name
 
 
-def _make_format(folder: StateFolder, lineage: str, partitions: int) -> None:
-    content = msgspec.json.encode(Format(format=FORMAT, lineage=lineage, partitions=partitions)) + b"\n"
+def _make_format(folder: StateFolder, said: Format) -> None:
     try:
-        write_new(folder.format, content)
+        write_new(folder.format, msgspec.json.encode(said) + b"\n")
     except OSError as error:
         raise StateError(
             f"{folder.format} cannot be made: {error.strerror}.",
@@ -177,35 +176,46 @@ class FolderStore(Struct, frozen=True):
         found = self.folder.read_format()
         return found.lineage if found and (found.partitions > 1 or self.folder.journal.exists()) else ""
 
+    @property
+    def number(self) -> int | None:
+        """Return what `format.json` says."""
+        found = self.folder.read_format()
+        return None if found is None else found.number
+
     def part(self, number: int) -> str:
         """Return a folder below this one."""
         return str(self.folder.root / FOLDER / part_name(number))
 
     def divide(self, partitions: int) -> None:
-        """Make `format.json` in each partition, then here."""
-        parts = [FolderStore(StateFolder(Path(self.part(number)))) for number in range(partitions)]
-        for part in parts:
-            if not part.lineage:
-                _make_format(part.folder, token_hex(16), 1)
-        _make_format(self.folder, lineage_of([part.lineage for part in parts]), partitions)
+        """Make `format.json`."""
+        lineages = [FolderStore(StateFolder(Path(self.part(number)))).lineage for number in range(partitions)]
+        _make_format(self.folder, Format(format=FORMAT, lineage=lineage_of(lineages), partitions=partitions))
 
-    def begin(self) -> None:
+    def begin(self, number: int | None = None) -> None:
         """Begin an empty journal where none is."""
         if self.is_begun():
             raise StateError(f"There is a state in {self.folder.root} already.", hint="Use it, or give another folder.")
+        self.folder.prepare()
+        self._be(number)
         open_store(self.folder).close()
+
+    def _be(self, number: int | None) -> None:
+        """Say in `format.json` which partition this is; a state with one journal has no such file."""
+        if number is not None and not self.folder.format.exists():
+            _make_format(self.folder, Format(format=FORMAT, lineage=token_hex(16), partitions=1, number=number))
 
     def is_begun(self) -> bool:
         """Return whether there is a journal, or `format.json` that speaks of several."""
-        return self.folder.journal.exists() or self.folder.format.exists()
+        return self.folder.journal.exists() or self.folder.partitions > 1
 
     def arriving(self) -> "FolderStore":
         """Return a folder beside this one."""
         return FolderStore(StateFolder(self.folder.root.with_name(f"{self.folder.root.name}.arriving")))
 
-    def arrive(self) -> None:
+    def arrive(self, number: int | None = None) -> None:
         """Give the folder beside this one its name."""
         root = self.folder.root
+        self.arriving()._be(number)  # noqa: SLF001 -- another object of this class
         try:
             self.arriving().folder.root.rename(root)
             sync_folder(root.parent)

@@ -224,6 +224,11 @@ class ObjectStore:
         """Return what `format.json` says."""
         return self.format[0].partitions
 
+    @property
+    def number(self) -> int | None:
+        """Return what `format.json` says."""
+        return self.format[0].number
+
     def part(self, number: int) -> str:
         """Return the address of a prefix below this one."""
         place, mark, parameters = self.address.partition("?")
@@ -259,11 +264,11 @@ class ObjectStore:
         """Return the same prefix, whose journal is read and written before `format.json` makes a state of it."""
         return _Arriving(self.address)
 
-    def arrive(self) -> None:
+    def arrive(self, number: int | None = None) -> None:
         """Make a state of the prefix."""
-        self.begin_with(secrets.token_hex(16))
+        self.begin_with(secrets.token_hex(16), number=number)
 
-    def begin(self) -> None:
+    def begin(self, number: int | None = None) -> None:
         """Begin a state where there is none.
 
         Raises:
@@ -279,11 +284,12 @@ class ObjectStore:
                 )
         except OSError as error:
             raise self._reworded(error) from None
-        self.begin_with(secrets.token_hex(16))
+        self.arrive(number)
 
-    def begin_with(self, lineage: str, partitions: int = 1) -> None:
+    def begin_with(self, lineage: str, partitions: int = 1, number: int | None = None) -> None:
         """Make `format.json`, and make sure that the store keeps its promises; it is removed where not."""
-        content = msgspec.json.encode(Format(format=FORMAT, lineage=lineage, partitions=partitions)) + b"\n"
+        said = Format(format=FORMAT, lineage=lineage, partitions=partitions, number=number)
+        content = msgspec.json.encode(said) + b"\n"
         try:
             if not self.bucket.create(FORMAT_NAME, content):
                 raise StateError(f"Somebody else has just begun a state at {self._shown}.", hint="Use it as it is.")

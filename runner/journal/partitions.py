@@ -17,15 +17,17 @@ FOLDER = "partitions"
 LARGEST_FORMAT = 4096  # bytes
 
 
-class Format(Struct, frozen=True, kw_only=True):
+class Format(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `format.json` says: the form of what is beside it, which state it is, and its number of partitions.
 
-    Of a state with partitions, the lineage is `lineage_of` theirs.
+    Of a state with partitions, the lineage is `lineage_of` theirs. One that is a partition has a `number`, counted from
+    0: it is no state of its own, at whatever address it is found.
     """
 
     format: int
     lineage: str
     partitions: int
+    number: int | None = None
 
 
 def read_format(content: bytes, known: int, where: str) -> Format:

@@ -29,10 +29,10 @@ from runner.journal.state_store import EventLog, StoreCheck
 
 FORMAT = 1
 _BEGIN = """
-INSERT INTO {s}.format (id, format, lineage, blobs, partitions)
-VALUES (1, %(format)s, %(lineage)s, %(blobs)s, %(partitions)s)
+INSERT INTO {s}.format (id, format, lineage, blobs, partitions, number)
+VALUES (1, %(format)s, %(lineage)s, %(blobs)s, %(partitions)s, %(number)s)
 """
-_READ = "SELECT format, left(lineage, 100), left(blobs, 1000), partitions FROM {s}.format"
+_READ = "SELECT format, left(lineage, 100), left(blobs, 1000), partitions, number FROM {s}.format"
 _CLAIM, _LARGEST_CLAIM = "files.json", 4096
 
 
@@ -41,12 +41,16 @@ def _told_place(blobs: str) -> str:
 
 
 class Format(Struct, frozen=True, kw_only=True):
-    """What the table `format` says: the form of the tables, which state it is, its files' place, its partitions."""
+    """What the table `format` says: the form of the tables, which state it is, its files' place, its partitions.
+
+    A partition has a `number`.
+    """
 
     format: int
     lineage: str
     blobs: str
     partitions: int
+    number: int | None
 
 
 class PostgresStore:
@@ -117,22 +121,20 @@ class PostgresStore:
 
     def _read_format(self) -> Format | None:
         try:
-            rows = self._database.run(
-                "SELECT format, left(lineage, 100), left(blobs, 1000), partitions FROM {s}.format"
-            )
+            rows = self._database.run(_READ)
         except NoTableError:
             return None
         except DatabaseError as error:
             raise self._reworded(error) from None
         if not rows:
             return None
-        number, lineage, blobs, partitions = rows[0]
-        if number != FORMAT or not 1 <= partitions <= MOST:
+        form, lineage, blobs, partitions, number = rows[0]
+        if form != FORMAT or not 1 <= partitions <= MOST:
             raise StateError(
                 f"The state {self._shown} has a form that this version of retrain does not read.",
                 hint="Use the version of retrain that made it.",
             )
-        return Format(format=number, lineage=lineage, blobs=blobs, partitions=partitions)
+        return Format(format=form, lineage=lineage, blobs=blobs, partitions=partitions, number=number)
 
     @property
     def partitions(self) -> int:
@@ -144,6 +146,11 @@ class PostgresStore:
         """Return what the table `format` says."""
         found = self._read_format()
         return "" if found is None else found.lineage
+
+    @property
+    def number(self) -> int | None:
+        """Return what the table `format` says."""
+        return self.format.number
 
     def part(self, number: int) -> str:
         """Return the address of another schema of the database, whose files are below this one's."""
@@ -165,7 +172,7 @@ class PostgresStore:
         """Return whether the row of `format` is there."""
         return self._read_format() is not None
 
-    def begin(self) -> None:
+    def begin(self, number: int | None = None) -> None:
         """Begin a state where there is none.
 
         Raises:
@@ -179,7 +186,7 @@ class PostgresStore:
                 f"A migration to {self._shown} was interrupted.",
                 hint="Run the same migration again; it continues.",
             )
-        self.arrive()
+        self.arrive(number)
 
     def arriving(self) -> "PostgresStore":
         """Return the same tables, which are read and written before the row of `format` makes a state of them."""
@@ -195,14 +202,20 @@ class PostgresStore:
             raise self._reworded(error) from None
         self._claim_files()
 
-    def arrive(self) -> None:
+    def arrive(self, number: int | None = None) -> None:
         """Make a state of the tables."""
-        self._make_format(secrets.token_hex(16), 1)
+        self._make_format(secrets.token_hex(16), 1, number)
 
-    def _make_format(self, lineage: str, partitions: int) -> None:
+    def _make_format(self, lineage: str, partitions: int, number: int | None = None) -> None:
         """Make the row of `format`, and make sure that the keys hold; the row is removed if they do not."""
         self.__dict__.pop("format", None)
-        row = {"format": FORMAT, "lineage": lineage, "blobs": self._blobs_place, "partitions": partitions}
+        row = {
+            "format": FORMAT,
+            "lineage": lineage,
+            "blobs": self._blobs_place,
+            "partitions": partitions,
+            "number": number,
+        }
         try:
             self._database.run(_BEGIN, row)
             try:

@@ -51,7 +51,8 @@ CREATE TABLE {s}.format (
     format integer NOT NULL,
     lineage text NOT NULL,
     blobs text NOT NULL,
-    partitions integer NOT NULL
+    partitions integer NOT NULL,
+    number integer
 );
 """
 _NAMES = ["events", "files", "format", "inbox", "lease", "pieces"]

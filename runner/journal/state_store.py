@@ -249,6 +249,14 @@ class StateStore(Protocol):
         Of a state with partitions it is `partitions.lineage_of` theirs.
         """
 
+    @property
+    def number(self) -> int | None:
+        """Return which partition of a state this is, counted from 0; None of a state of its own.
+
+        Raises:
+            StateError: that cannot be looked up, or no state was begun elsewhere than in a folder.
+        """
+
     def part(self, number: int) -> str:
         """Return the address of a partition."""
 
@@ -259,8 +267,8 @@ class StateStore(Protocol):
             StateError: there is a state here, or the place does not keep what it promises.
         """
 
-    def begin(self) -> None:
-        """Begin a state in a fresh place; elsewhere than in a folder nothing else does.
+    def begin(self, number: int | None = None) -> None:
+        """Begin a state, or the partition of that number, in a fresh place; but for a folder nothing else does.
 
         Raises:
             StateError: there is one, or the place does not keep what it promises.
@@ -276,8 +284,8 @@ class StateStore(Protocol):
     def arriving(self) -> "StateStore":
         """Return the place where a state is copied to before it is one here; what an earlier try copied is in it."""
 
-    def arrive(self) -> None:
-        """Make a state of what was copied.
+    def arrive(self, number: int | None = None) -> None:
+        """Make a state of what was copied, or the partition of that number.
 
         Raises:
             StateError: that cannot be done, or there is a state here by now.

@@ -175,6 +175,7 @@ class MemoryState:
         self.folder = None
         self.address = "memory://state"
         self.partitions = 1
+        self.number: int | None = None
         self.lineage = "0" * 32
         self.owner: str | None = None
         self.begun = False
@@ -186,7 +187,8 @@ class MemoryState:
     def divide(self, partitions: int) -> None:
         self.partitions = partitions
 
-    def begin(self) -> None:
+    def begin(self, number: int | None = None) -> None:
+        self.number = number
         if self.begun:
             raise StateError("There is a state already.", hint="Use it.")
         self.begun = True
@@ -200,8 +202,8 @@ class MemoryState:
     def arriving(self) -> "MemoryState":
         return self
 
-    def arrive(self) -> None:
-        self.begun = True
+    def arrive(self, number: int | None = None) -> None:
+        self.number, self.begun = number, True
 
     def holder(self) -> Held | None:
         return None if self.owner is None else Held(holder=this_holder(self.owner))

@@ -65,7 +65,10 @@ def main() -> None:
 
 def _tell_ends(running: dict[int, socket.socket]) -> None:
     for number, told in list(running.items()):
-        ended, status = os.waitpid(number, os.WNOHANG)
+        try:
+            ended, status = os.waitpid(number, os.WNOHANG)
+        except ChildProcessError:
+            continue  # it is told of by the handler of a signal that came within this one
         if ended:
             del running[number]
             with suppress(OSError):  # who asked has gone

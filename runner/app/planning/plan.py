@@ -20,6 +20,7 @@ from runner.app.planning.scope import Scope, read_scope
 from runner.app.planning.service_access import refresh
 from runner.app.provenance import ApprovalProvenance
 from runner.app.state.open_state import open_state
+from runner.app.state.partitions import refuse_part
 from runner.app.state.read_state import Warn, knows_approved, read_progress, silent, warn_of_state
 from runner.datasets.file_cache import FileCache
 from runner.datasets.findings import level_of
@@ -70,7 +71,7 @@ def plan(request: PlanRequest) -> MadePlan:
     """Return the plan for every selected model, and keep it in a file where one is named.
 
     Raises:
-        ManifestError, UsageError: nothing can be planned.
+        ManifestError, UsageError: nothing can be planned, or the state is one partition of another.
         StateError: the journal is missing, foreign or damaged.
     """
     choice = replace(request.choice, paths=[_portable(path) for path in request.choice.paths])
@@ -84,6 +85,7 @@ def plan(request: PlanRequest) -> MadePlan:
     scope = read_scope(choice)
     if request.out is not None:
         _refuse_unknown_data(scope)
+    refuse_part(request.state)
     progress = read_progress(request.state, knows_approved(scope.service.name, scope.manifest))
     warn_of_state(progress, request.warn)
     if request.refresh:

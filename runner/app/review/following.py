@@ -7,7 +7,7 @@ from runner.app.planning.scope import Scope
 from runner.app.review.candidates import DecisionRequest, Ruling
 from runner.app.run.execution import ExecutionResult
 from runner.app.run.run_end import RunResult, carry_out, finish_run
-from runner.app.state.partitions import partition_of
+from runner.app.state.partitions import partition_of, refuse_part
 from runner.app.state.session import Partition, Session, session
 from runner.errors import StateError
 from runner.execute.progress_events import Preparing
@@ -31,8 +31,10 @@ def deciding(request: DecisionRequest, service: str | None) -> Iterator[Session]
 
     Raises:
         CountsAlreadyError: it does.
+        UsageError: the state is one partition of another.
         LockedError, StateError: as `session`.
     """
+    refuse_part(request.state)
     place = Partition(address=partition_of(request.state, request.model, service))
     hold = session(request.state, lock_timeout=request.lock_timeout, listener=request.listener, partition=place)
     with hold as opened:

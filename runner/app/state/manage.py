@@ -57,18 +57,18 @@ def init_state(address: str, partitions: int = 1) -> None:
             f"There is a state at {place.address} already.", hint="Use it, or begin one at another address."
         )
     for number in range(partitions):
-        _begin_part(open_state(place.part(number)))
+        _begin_part(open_state(place.part(number)), number)
     place.divide(partitions)
 
 
-def _begin_part(part: StateStore) -> None:
+def _begin_part(part: StateStore, number: int) -> None:
     """Begin a partition, unless an interrupted command did.
 
     Raises:
         StateError: there is a journal with events.
     """
     if not part.is_begun():
-        part.begin()
+        part.begin(number)
         return
     log = part.read_log()
     if log is not None:

@@ -11,7 +11,7 @@ from runner.app.state.open_state import local_state, open_state
 from runner.errors import LockedError, StateError, UsageError
 from runner.journal.checkpoint import Enough, always, read_progress
 from runner.journal.lock import Held, Holder, break_lock, look
-from runner.journal.partitions import FOLDER, home_by_name, lineage_of
+from runner.journal.partitions import FOLDER, home_by_name, lineage_of, part_name
 from runner.journal.progress import Progress, merged
 from runner.journal.state_store import StateStore
 from runner.lib.parallel import map_in_threads
@@ -69,18 +69,21 @@ def one_look(state: str) -> Iterator[None]:
 
 
 def refuse_part(state: str) -> None:
-    """Refuse one partition as the state of a run: models of the others would be taken for new ones.
+    """Refuse one partition, at whatever address, where a whole state is needed: its other models would look new.
 
     Raises:
-        UsageError: the address is one of a partition.
+        UsageError: the state is a partition.
+        StateError: that cannot be looked up.
     """
-    folder = open_state(state).folder
-    whole = whole_of(state if folder is None else str(folder.root.absolute()))
-    if whole is not None and open_state(whole).is_begun() and open_state(whole).partitions > 1:
-        raise UsageError(
-            f"{state} is one partition of the state {whole}, and a run works on the whole state.",
-            hint=f"Give{state_option(whole)}; --shard takes a share of its partitions.",
-        )
+    place = open_state(state)
+    if place.number is None:
+        return
+    whole = whole_of(state if place.folder is None else str(place.folder.root.resolve()))
+    raise UsageError(
+        f"{state} is partition {part_name(place.number)} of a state, and this command is for the whole state.",
+        hint=f"Give{state_option(whole) if whole else ' the address of the whole state'}; a run with --shard takes a "
+        "share of its partitions.",
+    )
 
 
 def each_progress(partitions: Sequence[str], enough: Enough = always) -> list[Progress]:

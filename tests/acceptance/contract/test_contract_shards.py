@@ -290,8 +290,11 @@ def test_what_no_shard_may_be_is_refused(in_a_folder: Shards) -> None:
         (["--shard", "1/2", "--group", "bad name"], "not the name of a group"),
     ):
         assert told in shards.ended("run", "models.yaml", *words, code=2).err
-    part = f"{shards.address}/partitions/0000"
-    assert "a run works on the whole state" in shards.ended("run", "models.yaml", "--state", part, code=2).err
+    part = f"{shards.address}/partitions/0001/../0000"
+    for command in ("run", "plan"):
+        assert "for the whole state" in shards.ended(command, "models.yaml", "--state", part, code=2).err
+    for move in (("migrate", part, "elsewhere"), ("pull", part, "copy"), ("push", part, shards.address)):
+        assert "for the whole state" in shards.ended("state", *move, code=2).err
     assert "has 8 partitions" in shards.ended("prune", "--results", "--older-than", "1d", code=7).err
     shards.ended("state", "init", "--partitions", "2", code=7)
     shards.ended("plan", "models.yaml", "--out", "plan.json")

@@ -11,9 +11,11 @@ from urllib.parse import quote
 
 import pytest
 
+from runner.app.migrate import pull
 from runner.app.state.manage import init_state
 from runner.app.state.open_state import open_state
-from runner.errors import LockedError, StateError
+from runner.app.state.partitions import refuse_part
+from runner.errors import LockedError, StateError, UsageError
 from runner.journal.folder import StateFolder
 from runner.journal.folder_store import FolderStore
 from runner.journal.state_store import EventLog, GuardTakenError, HeadMovedError, StateStore
@@ -299,6 +301,25 @@ def test_each_partition_is_a_state_of_its_own_and_the_whole_has_no_journal(addre
     for refused in (whole.require_journal, whole.open_log, whole.read_log):
         with pytest.raises(StateError, match="has 3 partitions"):
             refused()
+
+
+def test_a_partition_is_known_as_one_at_whatever_address_and_after_it_was_copied(address: str, tmp_path: Path) -> None:
+    place = open_state(address)
+    init_state(address, 2)
+    parts = [open_state(place.part(number)) for number in range(2)]
+    assert [store.number for store in (place, *parts)] == [None, 0, 1]
+    with pytest.raises(UsageError, match="is partition 0001 of a state"):
+        refuse_part(parts[1].address)
+    log = opened(parts[1])
+    log.append([draft(status("a"))])
+    log.close()
+    pull(address, str(tmp_path / "copy"))
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "copy" / "partitions", target_is_directory=True)
+    for spelled in ("copy/partitions/0000/../0001", "elsewhere/0001", "elsewhere/0000"):
+        with pytest.raises(UsageError, match="is partition"):
+            refuse_part(str(tmp_path / spelled))
+    refuse_part(str(tmp_path / "copy"))
+    refuse_part(address)
 
 
 def test_the_number_of_partitions_never_changes(address: str) -> None:
