@@ -62,12 +62,11 @@ def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: List
     goal = open_state(target)
     if open_state(source).address == goal.address:
         raise UsageError("Both addresses are the same.", hint="Give another target.")
-    partitions = partitions_of(source)
-    if len(partitions) == 1:
-        return _migrate(source, goal, lock_timeout, listener)
-    is_there = goal.is_begun()
+    partitions, is_there = partitions_of(source), goal.is_begun()
     if is_there and goal.partitions != len(partitions):
         raise _is_there(goal)
+    if len(partitions) == 1:
+        return _migrate(source, goal, lock_timeout, listener)
     copied = [
         _migrate(part, open_state(goal.part(number)), lock_timeout, listener, number)
         for number, part in enumerate(partitions)
@@ -171,11 +170,11 @@ def pull(source: str, folder: str) -> Copied:
         raise UsageError(
             "A state is pulled into a folder.", hint="`retrain state migrate --help` says how it moves elsewhere."
         )
-    if len(partitions) == 1:
-        return _pull(source, goal)
     is_there = goal.is_begun()
     if is_there and goal.partitions != len(partitions):
         raise _is_there(goal)
+    if len(partitions) == 1:
+        return _pull(source, goal)
     copied = list[Copied]()
     for number, part in enumerate(partitions):
         into = open_state(goal.part(number))

@@ -68,8 +68,8 @@ def home_by_name(model: str, partitions: int) -> int:
 
 
 def divided(address: str, partitions: int, example: str) -> StateError:
-    """Return the error of a command that is not for all partitions at once."""
+    """Return the error for a journal that is looked for where several partitions have one each."""
     return StateError(
-        f"The state {address} has {partitions} partitions, and this command is for one of them.",
+        f"The state {address} has {partitions} partitions, and each has a journal of its own.",
         hint=f"Name it, for example with --state {example}; `retrain state show` lists them.",
     )

@@ -12,7 +12,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_journal_with_a_loss_is_gone_on_with",
         file="runner/app/state/session.py",
-        old="        refuse(opened.state, opened.missing)\n",
+        old="        refuse(open_state(state), opened.missing)\n",
         new="",
         caught_by=_HOSTILE + "[cut_and_covered]",
     ),

@@ -54,8 +54,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_partition_is_the_state_of_a_run",
         file=_HOMES,
-        old="if whole is not None and open_state(whole).partitions > 1",
-        new="if False and whole is not None",
+        old="    if place.number is None:\n        return\n    whole",
+        new="    return\n    whole",
         caught_by=_CONTRACT + "test_what_no_shard_may_be_is_refused",
     ),
     Mutant(

@@ -135,9 +135,7 @@ def refuse_noted_loss(state: str) -> None:
     Raises:
         StateError: it does, or it is missing, foreign or damaged.
     """
-    for place in map(open_state, _local_partitions(state)):
-        if place.folder is not None:
-            refuse(place, _noted(place.folder))
+    refuse(open_state(state), _all_noted(state))
 
 
 def loss_warning(state: str) -> str | None:
@@ -146,13 +144,14 @@ def loss_warning(state: str) -> str | None:
     Raises:
         StateError: the journal is missing, foreign or damaged.
     """
-    folders = [open_state(part).folder for part in _local_partitions(state)]
-    return _told([finding for folder in folders if folder is not None for finding in _noted(folder)]) or None
+    return _told(_all_noted(state)) or None
 
 
-def _local_partitions(state: str) -> tuple[str, ...]:
-    """Return the partitions of a state in a folder; one elsewhere keeps no notes of its end."""
-    return () if local_state(state) is None else partitions_of(state)
+def _all_noted(state: str) -> list[Finding]:
+    """Return how the journals of a state in a folder fall short of the notes; one elsewhere keeps no such notes."""
+    parts = () if local_state(state) is None else partitions_of(state)
+    folders = [open_state(part).folder for part in parts]
+    return [finding for folder in folders if folder is not None for finding in _noted(folder)]
 
 
 def way_back(place: StateStore) -> str:

@@ -1,6 +1,7 @@
 """`retrain state init`, `show`, `pack` and `accept-loss`: begin a state, show it, pack it, continue after a loss."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from runner.app.state.loss import losses
 from runner.app.state.open_state import open_state
 from runner.app.state.partitions import each_progress, partitions_of
 from runner.app.state.read_state import no_journal
-from runner.app.state.session import Session, unchecked_session
+from runner.app.state.session import Partition, Session, unchecked_session
 from runner.app.state.unrecorded_files import Finding
 from runner.errors import ExitCode, StateError, UsageError
 from runner.execute.progress_events import Listener, unheard
@@ -157,64 +158,92 @@ class AcceptLossRequest(Struct, frozen=True, kw_only=True):
     listener: Listener = unheard
 
 
-def missing_history(state: str) -> tuple[Finding, ...]:
-    """Return what shows that the journal has lost events. It is read only, and no lock is needed.
+def missing_history(state: str) -> dict[str, tuple[Finding, ...]]:
+    """Return by partition what shows that its journal has lost events. It is read only, and no lock is needed.
 
     Raises:
         UsageError: there is no journal, or nothing is missing.
-        StateError: the journal is missing, foreign or damaged.
+        StateError: a journal is missing, foreign or damaged.
     """
-    place = open_state(state)
+    found = {part: _missing(part) for part in partitions_of(state)}
+    if not any(found.values()):
+        raise _nothing_missing()
+    return {part: missing for part, missing in found.items() if missing}
+
+
+def _nothing_missing() -> UsageError:
+    return UsageError("Nothing is missing from the journal.", hint="There is no loss to accept; continue with `run`.")
+
+
+def _missing(partition: str) -> tuple[Finding, ...]:
+    place = open_state(partition)
     store = place.read_log(afresh=True)
     if store is None:
         raise no_journal(place)
     try:
-        return _missing(losses(place, store, read_progress(store, place.blobs, never), afresh=True))
+        return losses(place, store, read_progress(store, place.blobs, never), afresh=True)
     finally:
         store.close()
 
 
-def accept_loss(request: AcceptLossRequest) -> str | None:
-    """Record that events are lost, and return where files lie now that the journal does not know; None without any.
+def accept_loss(request: AcceptLossRequest, partitions: Iterable[str]) -> list[str]:
+    """Record that events of these partitions are lost; nothing is recorded before all of them are held.
+
+    Return where files lie now that the journals do not know.
 
     Raises:
-        UsageError: there is no reason, nothing is missing, or the journal has no run to continue from.
+        UsageError: there is no reason, nothing is missing, or a journal has no run to continue from.
         LockedError, StateError: as for each command that changes something.
     """
     if not request.reason.strip():
         raise UsageError("A loss needs a reason.", hint='Say what happened: --reason "the disk failed".')
-    with unchecked_session(
-        request.state, lock_timeout=request.lock_timeout, listener=request.listener, enough=never, afresh=True
-    ) as opened:
-        missing = _missing(opened.missing)
-        if not opened.progress.runs:
-            raise UsageError(
-                f"The journal in {opened.state.address} has no run to continue from.",
-                hint="Restore the newest copy of the state, or start again in another place with --state.",
+    with ExitStack() as stack:
+        held = [
+            stack.enter_context(
+                unchecked_session(
+                    request.state,
+                    lock_timeout=request.lock_timeout,
+                    listener=request.listener,
+                    enough=never,
+                    partition=Partition(address=part),
+                    afresh=True,
+                )
             )
-        if opened.state.folder is not None:
-            require_writable(opened.progress.lineage or "")
-        _record(opened, missing, request.reason)
-        aside = _set_aside(opened) if opened.state.folder is not None else _set_aside_elsewhere(opened)
-        show_checkpoint(opened.state.blobs, None)
-        opened.store.settle()
-        if opened.state.folder is not None:
-            opened.state.folder.become_its_own()  # the original lost the same, or is gone
-        opened.close_lost_runs()
-        opened.finish(ExitCode.OK, None)
-        opened.state.set_copy_aside()
-        return aside
+            for part in partitions
+        ]
+        sessions = [opened for opened in held if opened.missing]
+        if not sessions:
+            raise _nothing_missing()
+        for opened in sessions:
+            _require_continuable(opened)
+        return [aside for aside in (_accept(opened, request.reason) for opened in sessions) if aside is not None]
 
 
-def _missing(found: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    if not found:
+def _require_continuable(opened: Session) -> None:
+    if not opened.progress.runs:
         raise UsageError(
-            "Nothing is missing from the journal.", hint="There is no loss to accept; continue with `run`."
+            f"The journal in {opened.state.address} has no run to continue from.",
+            hint="Restore the newest copy of the state, or start again in another place with --state.",
         )
-    return found
+    if opened.state.folder is not None:
+        require_writable(opened.progress.lineage or "")
 
 
-def _record(opened: Session, missing: tuple[Finding, ...], reason: str) -> None:
+def _accept(opened: Session, reason: str) -> str | None:
+    """Record the loss, and return where files lie now that the journal does not know; None without any."""
+    _record(opened, reason)
+    aside = _set_aside(opened) if opened.state.folder is not None else _set_aside_elsewhere(opened)
+    show_checkpoint(opened.state.blobs, None)
+    opened.store.settle()
+    if opened.state.folder is not None:
+        opened.state.folder.become_its_own()  # the original lost the same, or is gone
+    opened.close_lost_runs()
+    opened.finish(ExitCode.OK, None)
+    opened.state.set_copy_aside()
+    return aside
+
+
+def _record(opened: Session, reason: str) -> None:
     """Write the run's begin and the loss in one transaction."""
     last = next(reversed(opened.progress.runs.values()))
     facts: tuple[Fact, ...] = (
@@ -226,7 +255,9 @@ def _record(opened: Session, missing: tuple[Finding, ...], reason: str) -> None:
             options=RunOptions(command="state accept-loss"),
         ),
         LossAccepted(
-            missing=tuple(f"{finding.where} {finding.what}" for finding in missing), by=current_user(), reason=reason
+            missing=tuple(f"{finding.where} {finding.what}" for finding in opened.missing),
+            by=current_user(),
+            reason=reason,
         ),
     )
     at = stamp(opened.clock.now())

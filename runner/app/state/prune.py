@@ -8,19 +8,23 @@ import hashlib
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from runner.app.state.read_state import reading
-from runner.app.state.session import session
+from runner.app.provenance import new_run_id
+from runner.app.state.open_state import open_state
+from runner.app.state.read_state import each_reading
+from runner.app.state.session import Partition, Session, session
 from runner.errors import StateError
 from runner.execute.evaluation import blob_sha256
 from runner.execute.model_run import Recorder
 from runner.execute.progress_events import Listener, unheard
+from runner.journal.chain import Link
 from runner.journal.checkpoint import never
 from runner.journal.events import Draft, PrunedFile, ResultsPruned
 from runner.journal.folder import StateFolder, StoredFile
@@ -165,9 +169,13 @@ _FILES_OF_AN_EVENT = 500
 
 
 class Pruning(Struct, frozen=True, kw_only=True):
-    """What is or would be removed, what earlier prunes recorded and left there, and why other files are left alone."""
+    """What is or would be removed, what earlier prunes recorded and left there, and why other files are left alone.
 
-    files: tuple[PrunedFile, ...]
+    `partition` is the address of the one it is about, where the state has several.
+    """
+
+    partition: str | None = None
+    files: tuple[PrunedFile, ...] = ()
     left_over: tuple[PrunedFile, ...] = ()
     refused: tuple[str, ...] = ()
 
@@ -183,28 +191,41 @@ class Pruning(Struct, frozen=True, kw_only=True):
 
 
 class PruneRequest(Struct, frozen=True, kw_only=True):
-    """The arguments of `retrain prune --results`; `agreed` are the paths a person was shown, None where nobody was."""
+    """The arguments of `retrain prune --results`.
+
+    `agreed` is what a person was shown, None where nobody was.
+    """
 
     keep: Keep
     state: str
     lock_timeout: timedelta = timedelta(0)
     listener: Listener = unheard
-    agreed: frozenset[str] | None = None
+    agreed: Sequence[Pruning] | None = None
 
 
-def propose_prune(request: PruneRequest) -> Pruning:
-    """Return what would be removed, by the names alone. The journal is only read, and no lock is needed.
+def propose_prune(request: PruneRequest) -> list[Pruning]:
+    """Return what would be removed of each partition that has a run, by the names alone; no lock is needed.
 
     Raises:
         UsageError: there is no journal.
         StateError: it is foreign or damaged, or the files cannot be listed.
     """
-    with reading(request.state) as (state, links):
-        progress = Progress(links)
-    results = results_of(state)
+    return [_proposed(place, links, request) for place, links in each_reading(request.state)]
+
+
+def _proposed(place: StateStore, links: Iterable[Link], request: PruneRequest) -> Pruning:
+    progress, results = Progress(links), results_of(place)
     chosen = [_file(result) for result in prunable(progress, request.keep, datetime.now(UTC))]
     with _listed(results):
-        return Pruning(files=tuple(results.there(chosen)), left_over=_left_over(results, progress))
+        return Pruning(
+            partition=_partition(place, request),
+            files=tuple(results.there(chosen)),
+            left_over=_left_over(results, progress),
+        )
+
+
+def _partition(place: StateStore, request: PruneRequest) -> str | None:
+    return None if place.address == open_state(request.state).address else place.address
 
 
 @contextmanager
@@ -219,19 +240,42 @@ def _listed(results: Results) -> Iterator[None]:
         ) from error
 
 
-def prune(request: PruneRequest) -> Pruning:
-    """Record what is removed, and remove it.
+def prune(request: PruneRequest, partitions: Iterable[str | None] = (None,)) -> list[Pruning]:
+    """Record what is removed of these partitions, and remove it; nothing is before all of them are held.
 
     Raises:
-        LockedError: a run holds the state.
-        StateError: the state cannot be read or written.
+        LockedError: a run holds one of them.
+        StateError: one cannot be read or written.
     """
-    with reading(request.state):
-        pass  # a state that is not there is not begun by this
-    with session(request.state, lock_timeout=request.lock_timeout, listener=request.listener, enough=never) as opened:
-        chosen = prunable(opened.progress, request.keep, opened.clock.now())
-        wanted = [file for file in chosen if request.agreed is None or file.fact.path in request.agreed]
-        return _carry_out(results_of(opened.state), opened.recorder, wanted, f"{request.keep} (retrain prune)")
+    run_id, why = new_run_id(datetime.now(UTC)), f"{request.keep} (retrain prune)"
+    with ExitStack() as stack:
+        sessions = [
+            stack.enter_context(
+                session(
+                    request.state,
+                    lock_timeout=request.lock_timeout,
+                    listener=request.listener,
+                    enough=never,
+                    partition=Partition(address=part or request.state, run_id=run_id),
+                )
+            )
+            for part in partitions
+        ]
+        return [
+            replace(
+                _carry_out(results_of(opened.state), opened.recorder, _wanted(opened, request), why),
+                partition=_partition(opened.state, request),
+            )
+            for opened in sessions
+        ]
+
+
+def _wanted(opened: Session, request: PruneRequest) -> list[StoredFile]:
+    chosen, here = prunable(opened.progress, request.keep, opened.clock.now()), _partition(opened.state, request)
+    if request.agreed is None:
+        return chosen
+    agreed = {file.path for shown in request.agreed if shown.partition == here for file in shown.files}
+    return [file for file in chosen if file.fact.path in agreed]
 
 
 def prune_after_run(results: Results, recorder: Recorder, age: timedelta, models: Collection[Place]) -> Pruning:
@@ -307,10 +351,10 @@ def _removed(results: Results, file: PrunedFile) -> str | None:
     return None
 
 
-def refusal(pruning: Pruning, option: str) -> StateError:
+def refusal(refused: Sequence[str], option: str) -> StateError:
     """Return the error that tells which files were left alone; `option` names the state in commands."""
-    more = f" and {len(pruning.refused) - 1} more" if len(pruning.refused) > 1 else ""
+    more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
     return StateError(
-        f"{pruning.refused[0]}{more}, so it was not removed.",
+        f"{refused[0]}{more}, so it was not removed.",
         hint=f"`retrain verify{option}` shows what does not hold; the next prune removes what can be.",
     )

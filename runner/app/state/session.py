@@ -251,7 +251,7 @@ def session(
         state, lock_timeout=lock_timeout, listener=listener, enough=enough, partition=partition
     )
     with unchecked as opened:
-        refuse(opened.state, opened.missing)
+        refuse(open_state(state), opened.missing)
         refuse_moved(opened.progress, opened.state)
         refuse_copy(opened.state)
         opened.store.settle()

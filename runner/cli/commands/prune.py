@@ -1,6 +1,7 @@
 """`retrain prune`."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 
 import click
@@ -14,6 +15,7 @@ from runner.cli.confirm import Consent, confirm, show
 from runner.cli.console import Console, warn_of_loss
 from runner.cli.params import Duration
 from runner.errors import ExitCode, UsageError
+from runner.journal.events import PrunedFile
 from runner.manifest.durations import duration_text
 from runner.plan.eligibility import Keep
 from runner.plan.model_plan import state_option
@@ -55,31 +57,56 @@ def command(  # noqa: PLR0913 -- one argument an option
     else:
         refuse_noted_loss(state)
     found = propose_prune(request)
-    if dry_run or not found.count:
+    if dry_run or not _count(found):
         console.result(_shown(found, form, "would be removed" if dry_run else "removed"))
         return ExitCode.OK
     show(console, _lines(found), asks=not yes)
-    question = f"Remove {counted(found.count, 'result file')}, {counted(found.bytes, 'byte')}, for good?"
+    question = f"Remove {counted(_count(found), 'result file')}, {counted(_bytes(found), 'byte')}, for good?"
     stake = "evidence would be removed"
     if not confirm(console, question, Consent(yes=yes, command=_command(count, age, state), stake=stake)):
         return ExitCode.FAILED
-    agreed = frozenset(file.path for file in found.files)
-    done = prune(request if yes else replace(request, agreed=agreed))
+    done = prune(
+        request if yes else replace(request, agreed=found), [pruning.partition for pruning in found if pruning.count]
+    )
     console.result(_shown(done, form, "removed"))
-    if done.refused:
-        raise refusal(done, state_option(state))
+    if refused := [trouble for pruning in done for trouble in pruning.refused]:
+        raise refusal(refused, state_option(state))
     return ExitCode.OK
 
 
-def _lines(found: Pruning) -> list[str]:
-    return [f"{file.path}  {file.bytes:,} bytes" for file in (*found.left_over, *found.files)]
+def _count(found: Sequence[Pruning]) -> int:
+    return sum(pruning.count for pruning in found)
 
 
-def _shown(found: Pruning, form: str, verb: str) -> str:
+def _bytes(found: Sequence[Pruning]) -> int:
+    return sum(pruning.bytes for pruning in found)
+
+
+def _lines(found: Sequence[Pruning]) -> list[str]:
+    return [line for pruning in found if pruning.count for line in _part_lines(pruning)]
+
+
+def _part_lines(pruning: Pruning) -> list[str]:
+    head = [] if pruning.partition is None else [f"partition {pruning.partition}:"]
+    return [*head, *(f"{file.path}  {file.bytes:,} bytes" for file in (*pruning.left_over, *pruning.files))]
+
+
+def _shown(found: Sequence[Pruning], form: str, verb: str) -> str:
     if form == "json":
-        return json.dumps({**to_builtins(found), "bytes": found.bytes}, indent=2, ensure_ascii=False)
+        files = [_file(pruning, file) for pruning in found for file in pruning.files]
+        left_over = [_file(pruning, file) for pruning in found for file in pruning.left_over]
+        refused = [trouble for pruning in found for trouble in pruning.refused]
+        document = {"files": files, "left_over": left_over, "refused": refused, "bytes": _bytes(found)}
+        return json.dumps(document, indent=2, ensure_ascii=False)
     listed = [inline(line) for line in _lines(found)] if verb != "removed" else []
-    return "\n".join([*listed, f"{counted(found.count, 'result file')} {verb}, {counted(found.bytes, 'byte')}"])
+    total = f"{counted(_count(found), 'result file')} {verb}, {counted(_bytes(found), 'byte')}"
+    return "\n".join([*listed, total])
+
+
+def _file(pruning: Pruning, file: PrunedFile) -> dict[str, object]:
+    """Return a file as JSON; its path is below its partition, where the state has several."""
+    partition = {} if pruning.partition is None else {"partition": pruning.partition}
+    return {**partition, **to_builtins(file)}
 
 
 def _command(count: int | None, age: timedelta | None, state: str) -> str:

@@ -1,6 +1,7 @@
 """`retrain state`: begin a state, say what it is, move it, and continue after a loss."""
 
 from datetime import timedelta
+from itertools import chain
 
 import click
 
@@ -175,13 +176,17 @@ def accept(*, reason: str, lock_timeout: timedelta, state: str, console: Console
 
     The loss is recorded. After it no model is trained or switched before a person decides about it.
     """
-    for finding in missing_history(state):
+    missing = missing_history(state)
+    for finding in chain.from_iterable(missing.values()):
         console.notice(inline(f"{finding.where} {finding.what}"))
-    aside = accept_loss(
-        AcceptLossRequest(reason=reason, state=state, lock_timeout=lock_timeout, listener=console.progress)
-    )
-    moved = "" if aside is None else f" Files of runs that the journal does not know are in {inline(aside)} now."
-    console.result(f"The loss is recorded.{moved} Each model asks before it is trained or switched to again.")
+    request = AcceptLossRequest(reason=reason, state=state, lock_timeout=lock_timeout, listener=console.progress)
+    aside = accept_loss(request, missing)
+    moved = f" Files of runs that the journal does not know are in {inline(', '.join(aside))} now." if aside else ""
+    asks = "asks before it is trained or switched to again."
+    if [*missing] == [state]:
+        console.result(f"The loss is recorded.{moved} Each model {asks}")
+    else:
+        console.result(f"The loss is recorded in {counted(len(missing), 'partition')}.{moved} Each model there {asks}")
     return ExitCode.OK
 
 

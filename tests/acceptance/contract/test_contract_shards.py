@@ -13,10 +13,13 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
+from runner.app.state.open_state import open_state
 from runner.journal.partitions import home_by_name
 from tests.acceptance.contract.contract_project import Finished, Project, finish, rows, wait_for_training
+from tests.fakes.cut_journal import cut, events_of
 from tests.fakes.object_stores import SECRET
 from tests.fakes.postgres_server import PASSWORD, fresh_schema, one_server
+from tests.fakes.run_ids import run_id
 from tests.fakes.two_port_service import TwoPortService
 from tests.fakes.unreliable_s3 import S3Server
 
@@ -295,7 +298,6 @@ def test_what_no_shard_may_be_is_refused(in_a_folder: Shards) -> None:
         assert "for the whole state" in shards.ended(command, "models.yaml", "--state", part, code=2).err
     for move in (("migrate", part, "elsewhere"), ("pull", part, "copy"), ("push", part, shards.address)):
         assert "for the whole state" in shards.ended("state", *move, code=2).err
-    assert "has 8 partitions" in shards.ended("prune", "--results", "--older-than", "1d", code=7).err
     shards.ended("state", "init", "--partitions", "2", code=7)
     shards.ended("plan", "models.yaml", "--out", "plan.json")
     refused = shards.ended("run", "--plan", "plan.json", "--shard", "1/2", code=2)
@@ -407,3 +409,70 @@ def test_new_data_is_trained_by_the_one_shard_that_has_the_model(shards: Shards)
     shards.write_data(NAMES[3], rows(seed=7))
     assert all(end.code == 0 for end in at_once(shards, 5))
     assert shards.effects() == {**dict.fromkeys(NAMES, (1, 1)), NAMES[3]: (2, 2)}
+    shards.write_data(NAMES[3], rows(seed=8))
+    shards.ended("run", "models.yaml")  # the first result neither serves nor did before
+    found = json.loads(shards.ended("prune", "--results", "--keep", "0", "--yes", "--format", "json").out)
+    [removed] = found["files"]
+    part = open_state(shards.address).part(home_by_name(NAMES[3], PARTITIONS))
+    assert (removed["partition"], f"/{NAMES[3]}/" in removed["path"]) == (part, True)
+    shards.ended("verify")
+
+
+def _apart(shards: Shards, count: int) -> tuple[list[str], list[Path]]:
+    """Return so many models in partitions of their own, and these, in order."""
+    found = {home_by_name(name, PARTITIONS): name for name in NAMES}
+    numbers = sorted(found)[:count]
+    parts = [Path(shards.address) / "partitions" / f"{number:04d}" for number in numbers]
+    return [f"--select={found[number]}" for number in numbers], parts
+
+
+def test_a_loss_in_several_partitions_is_accepted_at_once(in_a_folder: Shards) -> None:
+    shards, accept = in_a_folder, ("state", "accept-loss", "--reason", "an old copy")
+    selected, (first, second, other) = _apart(shards, 3)
+    shards.ended("run", "models.yaml", *selected)
+    shards.ended(*accept, code=2)
+    for part in (first, second):
+        cut(part, events_of(part) - 3)
+    left = [events_of(part) for part in (first, second, other)]
+    refused = shards.ended("run", "models.yaml", code=7)
+    assert f'accept-loss --reason "..." --state {shards.address}`' in refused.err
+    with open_state(str(second)).held(run_id(1), timeout=0):
+        shards.ended(*accept, code=6)
+    assert [events_of(part) for part in (first, second, other)] == left
+    with open_state(str(other)).held(run_id(1), timeout=0):  # which has lost nothing
+        accepted = shards.ended(*accept)
+    assert "recorded in 2 partitions." in accepted.out
+    assert all(f"{part}/journal.sqlite3 lacks" in accepted.err for part in (first, second))
+    assert [events_of(part) > events for part, events in zip((first, second, other), left, strict=True)] == [1, 1, 0]
+    assert "NOT" not in shards.ended("verify").out
+    before = shards.effects()
+    shards.ended("run", "models.yaml", *selected)
+    assert shards.effects() == before
+
+
+def test_results_of_all_partitions_are_removed_or_of_none(in_a_folder: Shards) -> None:
+    shards, prune = in_a_folder, ("prune", "--results", "--keep", "0")
+    selected, parts = _apart(shards, 3)
+    for seed in range(3):
+        for name in NAMES:
+            shards.write_data(name, rows(seed=seed))
+        shards.ended("run", "models.yaml", *selected)
+    results = sorted(Path(shards.address).glob("partitions/*/runs/*/results/*/*"))
+    shown = shards.ended(*prune, "--dry-run").out
+    assert [line for line in shown.splitlines() if line.startswith("partition ")] == [
+        f"partition {part}:" for part in parts
+    ]
+    with open_state(str(parts[-1])).held(run_id(1), timeout=0):
+        shards.ended(*prune, "--yes", code=6)
+    assert sorted(Path(shards.address).glob("partitions/*/runs/*/results/*/*")) == results
+    assert "1 result file removed" in shards.ended(*prune, "--yes", "--state", str(parts[0])).out
+    assert "2 result files removed" in shards.ended(*prune, "--yes").out
+    assert "NOT" not in shards.ended("verify").out
+
+
+def test_states_with_and_without_partitions_are_not_copied_into_each_other(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    for state in (shards.address, "single"):
+        shards.ended("run", "models.yaml", "--select", NAMES[0], "--state", state)
+    for words in (("pull", "single", "state"), ("pull", "state", "single"), ("migrate", "single", "state")):
+        assert "There is a state at " in shards.ended("state", *words, code=7).err

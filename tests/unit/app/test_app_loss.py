@@ -48,8 +48,8 @@ def doubts(world: World) -> list[str]:
 
 
 def accept(world: World) -> Path | None:
-    aside = accept_loss(AcceptLossRequest(reason="the disk failed", state=state_of(world)))
-    return None if aside is None else Path(aside)
+    aside = accept_loss(AcceptLossRequest(reason="the disk failed", state=state_of(world)), [state_of(world)])
+    return Path(aside[0]) if aside else None
 
 
 def test_every_event_that_is_missing_is_counted(world: World) -> None:
@@ -134,7 +134,7 @@ def test_a_report_that_says_nothing_of_its_journal_is_refused(world: World) -> N
 def test_a_loss_needs_a_reason_and_a_run(world: World) -> None:
     cut(world.state.root, 0)
     with pytest.raises(UsageError, match="needs a reason"):
-        accept_loss(AcceptLossRequest(reason=" ", state=state_of(world)))
+        accept_loss(AcceptLossRequest(reason=" ", state=state_of(world)), [])
     with pytest.raises(UsageError, match="has no run to continue from"):
         accept(world)
 

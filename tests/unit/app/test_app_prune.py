@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from runner.app.audit.verify import verify
 from runner.app.state.prune import FolderResults, PruneRequest, propose_prune, prune, prune_after_run
@@ -42,7 +43,7 @@ def result(number: int) -> str:
 
 
 def test_all_but_what_is_needed_goes_with_the_folders_it_leaves_empty(world: World) -> None:
-    done = prune(request(world))
+    [done] = prune(request(world))
     assert [file.path for file in done.files] == [result(1), result(2)]
     assert done.bytes == sum(file.bytes for file in done.files) > 0
     assert results(world) == [result(3), result(4)]
@@ -51,19 +52,21 @@ def test_all_but_what_is_needed_goes_with_the_folders_it_leaves_empty(world: Wor
 
 def test_a_proposal_removes_and_records_nothing(world: World) -> None:
     head = world.progress().head
-    assert [file.path for file in propose_prune(request(world)).files] == [result(1), result(2)]
+    [found] = propose_prune(request(world))
+    assert [file.path for file in found.files] == [result(1), result(2)]
     assert (world.progress().head, len(results(world))) == (head, 4)
 
 
 def test_only_what_a_person_was_shown_goes(world: World) -> None:
-    agreed = frozenset({result(2)})
-    shown = PruneRequest(keep=Keep(count=0), state=str(world.state.root), agreed=agreed)
-    assert [file.path for file in prune(shown).files] == [result(2)]
+    [found] = propose_prune(request(world))
+    shown = replace(request(world), agreed=[replace(found, files=found.files[1:])])
+    [done] = prune(shown)
+    assert [file.path for file in done.files] == [result(2)]
 
 
 def test_no_journal_is_begun(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no journal"):
-        prune(PruneRequest(keep=Keep(count=0), state=str(tmp_path / "none")))
+        propose_prune(PruneRequest(keep=Keep(count=0), state=str(tmp_path / "none")))
     assert not (tmp_path / "none").exists()
 
 
@@ -128,7 +131,7 @@ def test_a_file_that_is_recorded_as_removed_and_still_there_is_a_note_and_goes_n
     (world.state.root / result(1)).parent.mkdir(parents=True)
     (world.state.root / result(1)).write_bytes(content)
     assert any("still there" in note.what for note in verify(str(world.state.root), None).notes)
-    done = prune(request(world))
+    [done] = prune(request(world))
     assert ([one.path for one in done.left_over], done.files) == ([result(1)], ())
     assert results(world) == [result(3), result(4)]
 
@@ -139,7 +142,7 @@ def test_a_file_that_is_gone_or_another_is_neither_recorded_nor_removed(world: W
     place.unlink()
     if content is not None:
         place.write_bytes(content)
-    done = prune(request(world))
+    [done] = prune(request(world))
     assert [file.path for file in done.files] == [result(2)]
     [refused] = done.refused
     assert refused.startswith(str(place))
