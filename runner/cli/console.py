@@ -1,16 +1,17 @@
 """What goes to the terminal: results to stdout, everything else to stderr; control characters are made visible."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import click
 
 from runner.cli.terminal.capabilities import TerminalCapabilities, look_of
 from runner.cli.terminal.stdio import is_terminal
-from runner.journal.folder import DEFAULT
+from runner.journal.forms import DEFAULT
 from runner.reports.text import inline
 
 if TYPE_CHECKING:  # both are slow to import, and most commands have no events to tell
@@ -31,7 +32,8 @@ class Console:
         self._plain = plain
         self._table: LiveTable | None = None
         self.state = state  # the --state of the command; None before it was read
-        self.run: str | None = None  # with the manifest of the command, where that has one
+        self._manifest: Sequence[Path] = ()  # of the command, where that has one
+        self._emulator = False
         self.model: str | None = None  # that the command is about
         self.lost: str | None = None  # why the result could not be printed
         Console._current = self
@@ -141,11 +143,17 @@ class Console:
         if "`retrain " not in text:
             return text
         from runner.app.state.read_state import last_run_command  # noqa: PLC0415 -- most commands print no other one
-        from runner.plan.model_plan import state_option, with_whole_commands  # noqa: PLC0415 -- as above
+        from runner.plan.model_plan import run_command, state_option, with_whole_commands  # noqa: PLC0415 -- as above
 
         option = state_option(self.state) if self.state else ""
-        run = self.run or last_run_command(self.state or DEFAULT)
+        own = run_command(map(str, self._manifest), emulator=self._emulator, state="") if self._manifest else None
+        run = own or last_run_command(self.state or DEFAULT)
         return with_whole_commands(text, run=run and f"{run}{option}", state=option, model=self.model)
+
+    def name_manifest(self, paths: Sequence[Path], *, emulator: bool = False) -> None:
+        """Let the commands that are printed have the manifest of this one."""
+        if paths:
+            self._manifest, self._emulator = paths, emulator
 
     def _say(self, line: str, **values: str) -> None:
         """Print the line, or in the log's JSON form the values."""

@@ -18,7 +18,6 @@ from runner.http.objects.bucket import read_bucket_address
 from runner.journal.postgres_address import is_postgres_address, read_postgres_address
 from runner.lib.atomic_files import open_file, read_up_to
 from runner.manifest.load import manifest_files, read, usual_paths
-from runner.plan.model_plan import run_command
 
 _KEY = re.compile(rb"""^["']?state["']?[ \t]*:""", re.MULTILINE)
 _LARGEST = 16 * 1024 * 1024  # bytes of a manifest that are looked at
@@ -33,7 +32,7 @@ def settle(ctx: click.Context, values: dict[str, Any]) -> dict[str, Any]:
     """
     console, manifest = values.get("console"), values.get("manifest")
     if console is not None and manifest:
-        console.run = run_command(map(str, manifest), emulator=False, state="")
+        console.name_manifest(manifest)
     if ctx.get_parameter_source("state") is not ParameterSource.DEFAULT:
         return values
     found = state_of(tuple(values.get("paths") or ()) or tuple(values.get("manifest") or ()) or usual_paths())

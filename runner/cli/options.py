@@ -17,7 +17,7 @@ from runner.cli.params import Duration, PointInTime
 from runner.cli.terminal.capabilities import wants_plain
 from runner.errors import RetrainError
 from runner.http.addresses import is_host
-from runner.journal.folder import DEFAULT
+from runner.journal.forms import DEFAULT
 
 if TYPE_CHECKING:  # slow to import, and not every command needs them
     from runner.app.review.candidates import DecisionRequest
@@ -225,14 +225,6 @@ def output_format(*choices: str) -> Callable[[F], F]:
     )
 
 
-def name_manifest(console: Console, paths: Sequence[Path], *, emulator: bool = False) -> None:
-    """Let the commands that are printed have the manifest of this one."""
-    from runner.plan.model_plan import run_command  # noqa: PLC0415 -- not for `--help`
-
-    if paths:
-        console.run = run_command(map(str, paths), emulator=emulator, state="")
-
-
 def choice(*, places: Callable[..., Any] = paths, effects: bool = True) -> Callable[[F], F]:
     """Return a decorator that adds which models of which manifest are meant; they arrive as one `choice`.
 
@@ -244,7 +236,7 @@ def choice(*, places: Callable[..., Any] = paths, effects: bool = True) -> Calla
         @wraps(function)
         def command(*, state: str, console: Console, **values: Any) -> Any:
             made = _choice(values, state)
-            name_manifest(console, made.paths, emulator=made.emulator)
+            console.name_manifest(made.paths, emulator=made.emulator)
             return function(choice=made, state=state, console=console, **values)
 
         for option in reversed((places, select, *more[:2], emulator, trust_host, *more[2:])):

@@ -131,7 +131,6 @@ def removal_of(removed: Mapping[str, Removal], result: ResultDownloaded) -> Remo
     return found if found is not None and found.file.sha256 == result.sha256 else None
 
 
-DEFAULT = ".retrain"
 FORMAT = 1  # of `format.json`
 RESULTS = "results"  # in the folder of a run
 _BESIDE_LATEST = ".latest."

@@ -1,4 +1,4 @@
-"""Which form names and digests of a journal have: they become names of files, and a sound chain can be made up.
+"""Which form names and digests of a state have: they become names of files, and a sound chain can be made up.
 
 The published schema asks for the same (`schemas/journal.schema.json`).
 """
@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta
+
+DEFAULT = ".retrain"  # the state of a command that names none
 
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 JobId = Annotated[str, Meta(min_length=1, max_length=200)]  # it names no file; what shows it escapes it

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from runner.datasets.metadata import DatasetDigest
 from runner.errors import ModelError
-from runner.journal.folder import DEFAULT
+from runner.journal.forms import DEFAULT
 from runner.journal.outcomes import Outcome
 from runner.manifest.model import Approval
 from runner.plan.evidence import Evidence

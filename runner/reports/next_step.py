@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from runner.errors import Kind
 from runner.journal.events import RunStarted
-from runner.journal.folder import DEFAULT
+from runner.journal.forms import DEFAULT
 from runner.journal.outcomes import Outcome, urgency
 from runner.plan.model_plan import (
     inspect_command,

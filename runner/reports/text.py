@@ -4,15 +4,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice
-from typing import TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from runner.errors import EXIT_TABLE
-from runner.journal.events import ApprovalSource, CiActor
 from runner.results.number import number_text
+
+if TYPE_CHECKING:  # the console needs this module, and no command that reads manifests alone needs events
+    from runner.journal.events import ApprovalSource, CiActor
 
 _SPACE = re.compile(r"[\t\n\r]+")
 # Controls, marks that turn or hide the text around them, separators that break lines, tags, lone surrogates. Fixed
@@ -111,12 +113,12 @@ def exit_meaning(code: int) -> str:
     return next((row.phrase for known, row in EXIT_TABLE.items() if known == code), "see the table of exit codes")
 
 
-def acting(actor: str, ci_actor: CiActor | None) -> str:
+def acting(actor: str, ci_actor: "CiActor | None") -> str:
     """Return who ran it: `runner@host`, and in a pipeline `runner@host (GITHUB_ACTOR says ann)`."""
     return actor if ci_actor is None else f"{actor} ({ci_actor.source} says {ci_actor.name})"
 
 
-def origin(source: ApprovalSource) -> str:
+def origin(source: "ApprovalSource") -> str:
     """Return what git says of an approval's file: `as committed in 4f2c1d9a8b7e by Ann, signature good`.
 
     It ends with the name in the file, which anybody can write.
@@ -124,7 +126,7 @@ def origin(source: ApprovalSource) -> str:
     return f"{_commit_of(source)}; the file names {source.approver}"
 
 
-def _commit_of(source: ApprovalSource) -> str:
+def _commit_of(source: "ApprovalSource") -> str:
     if source.committed is None:
         return "whose commit is unknown, as git refused to read the repository"
     if source.commit is None:

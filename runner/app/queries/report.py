@@ -13,7 +13,7 @@ from runner.app.state.read_state import full_run_id
 from runner.app.state.run_histories import LATEST, begun_partitions, ended_in, ended_run, joined
 from runner.errors import RetrainError, StateError, UsageError
 from runner.journal.checkpoint import always, never
-from runner.journal.folder import DEFAULT
+from runner.journal.forms import DEFAULT
 from runner.journal.progress import merged, newest_run
 from runner.lib.atomic_files import FILE_MODE, make_folder, publish, write_whole
 from runner.lib.paths import refuse_link_out

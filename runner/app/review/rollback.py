@@ -14,7 +14,7 @@ from runner.errors import RetrainError, StateError, UsageError
 from runner.execute.evaluation import blob_sha256
 from runner.journal.checkpoint import Enough
 from runner.journal.events import RollbackDecided, RunOptions
-from runner.journal.folder import DEFAULT
+from runner.journal.forms import DEFAULT
 from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import JobStage, RetrainJob

@@ -25,7 +25,8 @@ from runner.execute.model_run import Recorder
 from runner.execute.progress_events import Listener, Preparing, unheard
 from runner.journal.checkpoint import Enough, always, keep_checkpoint, read_progress, show_checkpoint
 from runner.journal.events import ReportWritten, RunFinished, RunOptions, RunStarted
-from runner.journal.folder import ANSWERS, DEFAULT, StateFolder
+from runner.journal.folder import ANSWERS, StateFolder
+from runner.journal.forms import DEFAULT
 from runner.journal.lock import current_user
 from runner.journal.progress import Progress
 from runner.journal.state_store import EventLog, Lease, StateStore

@@ -53,7 +53,7 @@ def serve(  # noqa: PLR0913 -- one argument an option
     console: Console,
 ) -> int:
     """Serve the manifest's models over HTTP until Ctrl-C."""
-    options.name_manifest(console, paths, emulator=True)
+    console.name_manifest(paths, emulator=True)
     if data is None:
         require_trusted(state, accepted=trust_state)
     serve_manifest(

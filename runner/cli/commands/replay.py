@@ -43,7 +43,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     The last decision about every job is computed again from its stored result file, with the incumbent's recorded
     values. Changes nothing and calls no service.
     """
-    options.name_manifest(console, paths, emulator=emulator)
+    console.name_manifest(paths, emulator=emulator)
     request = ReplayRequest(
         paths=paths, state=state, policy=policy, select=select, since=since, until=until, emulator=emulator
     )

@@ -18,7 +18,7 @@ from runner.reports.text import counted
 @options.stateless
 def command(paths: Sequence[Path], form: str, state: str, console: Console) -> int:  # noqa: ARG001 -- common option
     """Check manifests: schema, references, keys. Prints every problem at once."""
-    options.name_manifest(console, paths)
+    console.name_manifest(paths)
     found = validate(paths)
     if form == "text":
         console.result("\n".join([*_lines(found, console), _summary(found)]))

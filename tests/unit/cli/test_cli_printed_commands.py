@@ -137,7 +137,7 @@ def test_where_no_manifest_is_known_the_help_is_named(
 
 def test_a_log_line_has_whole_commands(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(state="a state")
-    console.run = "retrain run models.yaml"
+    console.name_manifest([Path("models.yaml")])
     console.warning("Run `retrain run` again; `retrain status` shows it.")
     expected = "Run `retrain run models.yaml --state 'a state'` again; `retrain status --state 'a state'` shows it."
     assert expected in capsys.readouterr().err
@@ -154,7 +154,7 @@ def test_a_command_that_is_complete_stays_as_it_is(run: str, state: str) -> None
 
 def test_a_forced_training_is_never_that_of_all_models() -> None:
     console = Console(state="s")
-    console.run = "retrain run models.yaml"
+    console.name_manifest([Path("models.yaml")])
     hint = "Train it again with `retrain run --force`."
     assert console.whole(hint) == "Train it again with `retrain run --help`."
     console.model = "churn"
