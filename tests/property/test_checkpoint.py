@@ -1,6 +1,6 @@
 """The checkpoint and the later events give the plans and statuses that the whole journal gives, wherever it was cut."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -147,51 +147,61 @@ def continued(history: RandomHistory, start: Progress, at: int) -> Progress | No
     return start
 
 
-def require_same(found: dict[str, object], wanted: dict[str, object]) -> None:
-    """Fail with the first answer that is another one."""
+def differences(found: dict[str, object], wanted: dict[str, object]) -> Iterator[str]:
+    """Yield what is asked and the two answers, where they differ."""
     for name in {**wanted, **found}:
-        assert found.get(name) == wanted.get(name), name
+        if found.get(name) != wanted.get(name):
+            yield f"{name}: {found.get(name)} instead of {wanted.get(name)}"
 
 
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 def test_plans_and_statuses_are_the_same_at_every_cut(manifest: Manifest, seed: int) -> None:
     history = RandomHistory(seed).play(15)
-    require_same_from(history, manifest, range(1, len(history.links) + 1))
+    assert differences_after(history, manifest, range(1, len(history.links) + 1)) == []
 
 
 @given(seed=st.integers(0, 10**6))
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_plans_and_statuses_are_the_same_after_many_nights(manifest: Manifest, seed: int) -> None:
     history = RandomHistory(seed).play(70)
-    require_same_from(history, manifest, sorted(history.rng.sample(range(1, len(history.links) + 1), 8)))
+    cuts = sorted(history.rng.sample(range(1, len(history.links) + 1), 8))
+    assert differences_after(history, manifest, cuts) == []
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_plans_and_statuses_are_the_same_in_known_histories(manifest: Manifest, seed: int) -> None:
     history = RandomHistory(seed).play(60)
-    require_same_from(history, manifest, range(20, len(history.links) + 1, 9))
+    assert differences_after(history, manifest, range(20, len(history.links) + 1, 9)) == []
 
 
 def test_what_is_kept_for_a_turn_back_does_not_depend_on_the_cut(manifest: Manifest) -> None:
     history = RandomHistory(423).play(70)
-    require_same_from(history, manifest, (619, 620))
+    assert differences_after(history, manifest, (619, 620)) == []
 
 
-def require_same_from(history: RandomHistory, manifest: Manifest, cuts: Iterable[int]) -> None:
-    """Cut the history after so many events each time; look at what is known then, and at its end."""
+def differences_after(history: RandomHistory, manifest: Manifest, cuts: Iterable[int]) -> list[str]:
+    """Cut the history after so many events each time; return what a checkpoint answers wrongly then, and at its end."""
+    return [f"cut after {at} events: {text}" for at, text in _after_cuts(history, manifest, cuts)]
+
+
+def _after_cuts(history: RandomHistory, manifest: Manifest, cuts: Iterable[int]) -> Iterator[tuple[int, str]]:
     at_end = answers(history.progress, manifest)
     whole, links = Progress(), iter(history.links)
     for at in cuts:
         while whole.head is None or whole.head[0] < at:
             whole.add(next(links))
         content, checkpoint = stored(whole)
-        require_same(answers(checkpoint, manifest), answers(whole, manifest))
-        assert stored(checkpoint)[0] == content
+        for text in differences(answers(checkpoint, manifest), answers(whole, manifest)):
+            yield at, text
+        if stored(checkpoint)[0] != content:
+            yield at, "the checkpoint that was read is stored with other bytes"
         last = continued(history, checkpoint, at)
         if last is not None:
-            require_same(answers(last, manifest), at_end)
-            assert stored(last)[0] == stored(history.progress)[0]
+            for text in differences(answers(last, manifest), at_end):
+                yield at, f"at the end, {text}"
+            if stored(last)[0] != stored(history.progress)[0]:
+                yield at, "at the end, the checkpoint is stored with other bytes"
 
 
 def test_most_nights_need_no_event_before_the_cut() -> None:

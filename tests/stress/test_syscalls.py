@@ -34,23 +34,26 @@ def found(free: Crew) -> list[Point]:
     return list(undisturbed(free))
 
 
-def assert_settled(free: Crew, trials: Sequence[Trial], count: int) -> None:
-    """Try some; one may not be reached, as a run does not make the same number of calls each time."""
-    done: Figure = figure(free, "sample", spread(trials, count))
-    assert done.violations == 0, done.detail
-    assert done.points >= count - 1, done.detail
+def sampled(free: Crew, trials: Sequence[Trial], count: int) -> Figure:
+    return figure(free, "sample", spread(trials, count))
 
 
 def test_kill_9_at_a_syscall_doubles_and_loses_nothing(free: Crew, found: list[Point]) -> None:
-    assert_settled(free, kills(found), 8)
+    done = sampled(free, kills(found), 8)
+    assert done.violations == 0, done.detail
+    assert done.points >= 7, done.detail  # a run does not make the same number of calls each time
 
 
 def test_a_disk_error_at_a_syscall_ends_with_a_sentence_and_the_next_run_settles(
     free: Crew, found: list[Point]
 ) -> None:
     trials = [*disk_errors(found, "ENOSPC"), *disk_errors(found, "EIO"), *full_disks(found)]
-    assert_settled(free, trials, 6)
+    done = sampled(free, trials, 6)
+    assert done.violations == 0, done.detail
+    assert done.points >= 5, done.detail  # a run does not make the same number of calls each time
 
 
 def test_a_reset_at_a_syscall_ends_with_a_sentence_and_the_next_run_settles(free: Crew, found: list[Point]) -> None:
-    assert_settled(free, resets(found), 2)
+    done = sampled(free, resets(found), 2)
+    assert done.violations == 0, done.detail
+    assert done.points >= 1, done.detail  # a run does not make the same number of calls each time

@@ -22,7 +22,8 @@ def test_every_item_is_worked_on_once_and_the_results_are_in_order(threads: int,
 
 def test_as_many_threads_as_wanted_work_at_once() -> None:
     together = threading.Barrier(4, timeout=10)
-    map_in_threads(lambda _: together.wait(), range(8), 4)
+    places = map_in_threads(lambda _: together.wait(), range(8), 4)
+    assert sorted(places) == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_the_error_of_the_first_item_that_has_one_is_raised() -> None:
