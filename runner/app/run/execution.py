@@ -7,7 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from msgspec import Struct, field
 
@@ -127,6 +127,27 @@ def execute(sessions: Sequence[Session], job: ExecutionRequest) -> ExecutionResu
     )
 
 
+def try_recording(path: Path) -> None:
+    """Make the file of a recording and remove it again, so that a run that cannot write it does no work.
+
+    Raises:
+        UsageError: the file exists, or cannot be made.
+    """
+    _open_recording(path).close()
+    path.unlink()
+
+
+def _open_recording(path: Path) -> BinaryIO:
+    refuse_link_out(path)
+    try:
+        return open_new(path)
+    except OSError as error:
+        raise UsageError(
+            f"The recording {path} cannot be written: {error.strerror}.",
+            hint="Name a file that does not exist yet, in a folder you may write to.",
+        ) from None
+
+
 @contextmanager
 def _answers(session: Session, job: ExecutionRequest) -> Iterator[AnswerFile]:
     """Keep what the service says in the run's folder, and all of it in the recording.
@@ -136,16 +157,7 @@ def _answers(session: Session, job: ExecutionRequest) -> Iterator[AnswerFile]:
     """
     path = session.folder.make("runs", session.run_id) / ANSWERS
     with ExitStack() as stack:
-        recording = None
-        if job.recording is not None:
-            refuse_link_out(job.recording)
-            try:
-                recording = stack.enter_context(open_new(job.recording))
-            except OSError as error:
-                raise UsageError(
-                    f"The recording {job.recording} cannot be written: {error.strerror}.",
-                    hint="Name a file that does not exist yet, in a folder you may write to.",
-                ) from None
+        recording = stack.enter_context(_open_recording(job.recording)) if job.recording is not None else None
         keeper = AnswerFile(path, write_whole, recording)
         yield keeper
         keeper.close()

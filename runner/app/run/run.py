@@ -14,7 +14,7 @@ from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_document import Planned, read_plan
 from runner.app.planning.scope import Scope, read_scope
 from runner.app.provenance import new_run_id
-from runner.app.run.execution import ExecutionRequest, ExecutionResult, OpenInbox, execute
+from runner.app.run.execution import ExecutionRequest, ExecutionResult, OpenInbox, execute, try_recording
 from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import Found, agreed_plan, planned_scope
 from runner.app.run.run_end import RunResult, finish_run, readings_of
@@ -71,6 +71,8 @@ def run(request: RunRequest) -> RunResult:
     """
     if request.run_id_file is not None:
         _clear(request.run_id_file)
+    if request.recording is not None:
+        try_recording(request.recording)
     document = read_plan(request.plan) if request.plan else None
     scope = planned_scope(document, request.choice, str(request.plan)) if document else read_scope(request.choice)
     scope.service.require_trusted()

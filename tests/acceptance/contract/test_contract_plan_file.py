@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
@@ -197,3 +198,16 @@ def test_the_id_of_a_run_is_written_once_it_has_begun_and_a_refused_one_leaves_n
     assert (refused.code, (project.folder / "models.yaml").read_bytes()) == (2, manifest)
     assert "is not the id of an earlier run" in refused.err
     assert uploads(project) == 1
+
+
+@pytest.mark.parametrize("name", ["kept.jsonl", "absent/new.jsonl"])
+def test_a_recording_that_cannot_be_made_is_refused_before_any_work(project: Project, name: str) -> None:
+    project.add("churn")
+    kept = project.folder / "kept.jsonl"
+    kept.write_bytes(b"an earlier recording")
+    refused = project.run("--record", name)
+    assert refused.code == 2
+    assert f"The recording {name} cannot be written" in refused.err
+    assert not project.state.exists()
+    assert project.service.calls() == []
+    assert kept.read_bytes() == b"an earlier recording"
