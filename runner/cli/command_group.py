@@ -19,10 +19,31 @@ _COMMON: Mapping[str, int] = {  # options that every command takes, and how many
     "-qq": 0,
     "--quiet": 0,
 }
+_LISTED_LAST = {*_COMMON, "--help"}
+_NAME_COLUMN = 30  # characters of an option's name beside its description; a longer name has a line to itself
+
+
+class Command(click.Command):
+    """A command whose help lists its own options before those that every command has."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in two groups, their descriptions in one column."""
+        own, common = list[tuple[str, str]](), list[tuple[str, str]]()
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):
+                (own if _LISTED_LAST.isdisjoint(param.opts) else common).append(record)
+        longest = min(_NAME_COLUMN, max(len(name) for name, _ in own + common))
+        for title, records in (("Options", own), ("Common options", common)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl([(name.ljust(longest), text) for name, text in records], col_max=_NAME_COLUMN)
 
 
 class CommandGroup(click.Group):
     """A group where `retrain --state X run` is `retrain run --state X`."""
+
+    command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take in the arguments; common options before the command belong to the command."""

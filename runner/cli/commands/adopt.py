@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from runner.app.review.adopt import AdoptRequest, Proposed, adopt, propose_adoption
 from runner.app.review.candidates import Subject
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.confirm import Consent, confirm, show
 from runner.cli.console import Console
 from runner.cli.decisions import carry_out_or_leave
@@ -31,7 +32,9 @@ class Value(click.ParamType[tuple[str, str]]):
         return name.strip(), text.strip()
 
 
-@click.command("adopt", epilog='Example: retrain adopt churn --metric auc=0.91 --reason "trained by hand in May"')
+@click.command(
+    "adopt", cls=Command, epilog='Example: retrain adopt churn --metric auc=0.91 --reason "trained by hand in May"'
+)
 @click.option(
     "--metric", "metrics", multiple=True, type=Value(), metavar="NAME=VALUE", help="A metric of the model in service."
 )

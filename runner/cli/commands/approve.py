@@ -4,10 +4,11 @@ import click
 
 from runner.app.review.review import ReviewRequest
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.decisions import review_candidate
 
 
-@click.command("approve", epilog='Example: retrain approve churn --reason "seen by the team"')
+@click.command("approve", cls=Command, epilog='Example: retrain approve churn --reason "seen by the team"')
 @options.reviewed
 @click.option(
     "--force", is_flag=True, help="Approve a candidate that is older than the incumbent or was rolled back from."

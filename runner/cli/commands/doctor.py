@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from runner.app.doctor.diagnose import DoctorRequest, diagnose
 from runner.app.doctor.training import Answers, TrainRequest, train
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.confirm import Consent, confirm
 from runner.cli.console import Console
 from runner.errors import ExitCode, UsageError
@@ -15,7 +16,7 @@ from runner.plan.model_plan import Choice, state_option
 from runner.reports.diagnosis import Diagnosis, diagnosis_json, diagnosis_junit, diagnosis_text, lessons_text
 
 
-@click.command("doctor", epilog="Example: retrain doctor models.yaml --select tag:daily")
+@click.command("doctor", cls=Command, epilog="Example: retrain doctor models.yaml --select tag:daily")
 @options.choice(effects=False)
 @options.trust_state
 @click.option(

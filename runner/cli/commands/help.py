@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import click
 
+from runner.cli.command_group import Command
 from runner.cli.console import Console
 from runner.errors import ExitCode, UsageError
 from runner.lib.text import shown
 
 
-@click.command("help", epilog="Example: retrain help audit sign")
+@click.command("help", cls=Command, epilog="Example: retrain help audit sign")
 @click.argument("names", nargs=-1, metavar="[COMMAND]...")
 @click.pass_context
 def command(ctx: click.Context, names: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from runner.app.queries.history import HistoryRequest, explain, history, incumbents
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console, warn_of_loss
 from runner.cli.params import PointInTime
 from runner.errors import ExitCode, UsageError
@@ -21,7 +22,7 @@ from runner.reports.history_records import history_csv, history_json, incumbents
 from runner.reports.text import inline
 
 
-@click.command("history", epilog="Example: retrain history churn --since 2026-03-01 --outcome switched")
+@click.command("history", cls=Command, epilog="Example: retrain history churn --since 2026-03-01 --outcome switched")
 @click.argument("model", required=False, shell_complete=options.known_models)
 @click.option("--run", "run_id", metavar="ID", help="Explain the decision in this run; `latest`: the newest one.")
 @click.option("--job", help="Explain the decisions about this retrain job of the model.")

@@ -10,13 +10,14 @@ import click
 from runner.app.init import MANIFEST, PARTS, REQUIREMENTS, Layout, init
 from runner.app.own_manifest import OwnData, OwnManifest, own_manifest
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console
 from runner.errors import ExitCode, UsageError
 from runner.manifest.model import Task
 from runner.reports.text import inline
 
 
-@click.command("init", epilog="Example: retrain init models --only manifest --only github")
+@click.command("init", cls=Command, epilog="Example: retrain init models --only manifest --only github")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".", metavar="[DIR]")
 @click.option("--only", multiple=True, type=click.Choice(tuple(PARTS)), help="Only this part; can be repeated.")
 @click.option(

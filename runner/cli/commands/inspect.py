@@ -7,12 +7,13 @@ import click
 
 from runner.app.queries.inspect import InspectRequest, inspect
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.reports.inspection import inspected_json, inspected_text
 
 
-@click.command("inspect", epilog="Example: retrain inspect churn")
+@click.command("inspect", cls=Command, epilog="Example: retrain inspect churn")
 @click.argument("subject", metavar="MODEL|FILE", shell_complete=options.known_models)
 @click.option("--job", help="The result of this retrain job of the model; its id or its beginning.")
 @options.manifest

@@ -7,6 +7,7 @@ import click
 
 from runner.app.planning.plan import MadePlan, PlanRequest, plan
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode
 from runner.plan.document import is_pending
@@ -42,7 +43,7 @@ def _rendered(made: MadePlan, choice: Choice, form: str, width: int | None, *, w
             return render_plan_text(made.document, choice, width=width, job_ids=job_ids, wide=wide)
 
 
-@click.command("plan", epilog="Example: retrain plan models.yaml --out plan.json")
+@click.command("plan", cls=Command, epilog="Example: retrain plan models.yaml --out plan.json")
 @options.choice()
 @options.refresh
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the plan for --plan of `run`.")

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from runner.app.state.loss import refuse_noted_loss
 from runner.app.state.prune import PruneRequest, Pruning, propose_prune, prune, refusal
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.confirm import Consent, confirm, show
 from runner.cli.console import Console, warn_of_loss
 from runner.cli.params import Duration
@@ -22,7 +23,7 @@ from runner.plan.model_plan import state_option
 from runner.reports.text import counted, inline
 
 
-@click.command("prune", epilog="Example: retrain prune --results --older-than 90d")
+@click.command("prune", cls=Command, epilog="Example: retrain prune --results --older-than 90d")
 @click.option("--results", is_flag=True, help="Remove stored result files that are no longer needed.")
 @click.option("--keep", "count", type=click.IntRange(min=0), metavar="N", help="Keep the newest N of each model.")
 @click.option("--older-than", "age", type=Duration(), metavar="AGE", help="Keep those stored within this time.")

@@ -4,10 +4,11 @@ import click
 
 from runner.app.review.review import ReviewRequest
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.decisions import review_candidate
 
 
-@click.command("reject", epilog='Example: retrain reject churn --reason "seen by the team"')
+@click.command("reject", cls=Command, epilog='Example: retrain reject churn --reason "seen by the team"')
 @options.reviewed
 @options.decision(reason_required=False, asks_service=False)
 def command(*, given: options.Decision, on: options.Review) -> int:

@@ -8,12 +8,13 @@ import click
 
 from runner.app.queries.replay import ReplayRequest, replay
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode
 from runner.reports.replay import Replay, replay_json, replay_markdown, replay_text
 
 
-@click.command("replay", epilog="Example: retrain replay models.yaml --since 365d --detailed-exitcode")
+@click.command("replay", cls=Command, epilog="Example: retrain replay models.yaml --since 365d --detailed-exitcode")
 @options.paths
 @click.option("--policy", metavar="NAME", help="Judge by this policy of the manifest instead of each model's own.")
 @options.select

@@ -7,6 +7,7 @@ import click
 
 from runner.app.queries.report import report, report_page, write_report
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode, UsageError
 from runner.reports.formats.registry import FORMATS, Render
@@ -16,7 +17,7 @@ from runner.reports.text import inline
 def report_command(formats: Mapping[str, Render]) -> click.Command:
     """Return the command that renders a run in one of these formats."""
 
-    @click.command("report", epilog="Example: retrain report latest --format junit --out junit.xml")
+    @click.command("report", cls=Command, epilog="Example: retrain report latest --format junit --out junit.xml")
     @click.argument("run", required=False)
     @click.option(
         "--group",

@@ -9,12 +9,15 @@ from msgspec.structs import replace
 from runner.app.review.leaving import Left, Waiting, decide
 from runner.app.review.resolve import Answer, ResolveRequest, propose_resolution, resolve
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console
 from runner.cli.decisions import show_left
 from runner.errors import ExitCode
 
 
-@click.command("resolve", epilog='Example: retrain resolve churn --as not-started --reason "seen in the product"')
+@click.command(
+    "resolve", cls=Command, epilog='Example: retrain resolve churn --as not-started --reason "seen in the product"'
+)
 @options.model
 @click.option("--as", "answer", type=click.Choice(get_args(Answer)), required=True, help="What happened to it.")
 @options.reason("How you know; kept in the journal.")

@@ -5,12 +5,15 @@ from msgspec.structs import replace
 
 from runner.app.review.rollback import RollbackRequest, propose_rollback, roll_back
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.confirm import Consent, agreeing_command, confirm_proposal
 from runner.cli.decisions import carry_out_or_leave
 from runner.errors import ExitCode
 
 
-@click.command("rollback", epilog='Example: retrain rollback churn --reason "predictions are off since Monday"')
+@click.command(
+    "rollback", cls=Command, epilog='Example: retrain rollback churn --reason "predictions are off since Monday"'
+)
 @click.option(
     "--to",
     metavar="JOB",

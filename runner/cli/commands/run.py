@@ -10,6 +10,7 @@ from runner.app.planning.plan import PlanRequest
 from runner.app.review.inbox_desk import InboxDesk
 from runner.app.run.run import RunRequest, run
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.commands.plan import show_plan
 from runner.cli.console import Console
 from runner.cli.run_result import show_events, show_result
@@ -18,7 +19,7 @@ from runner.manifest.load import named_paths
 from runner.plan.model_plan import Choice
 
 
-@click.command("run", epilog="Example: retrain run models.yaml --select tag:daily")
+@click.command("run", cls=Command, epilog="Example: retrain run models.yaml --select tag:daily")
 @options.choice(places=options.paths_or_plan)
 @click.option(
     "--plan",

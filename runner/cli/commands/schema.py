@@ -3,12 +3,13 @@
 import click
 
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.lib.schemas import NAMES, schema_path
 
 
-@click.command("schema", epilog="Example: retrain schema manifest > manifest.schema.json")
+@click.command("schema", cls=Command, epilog="Example: retrain schema manifest > manifest.schema.json")
 @click.argument("name", type=click.Choice(NAMES), default="manifest", metavar="[NAME]")
 @options.stateless
 def command(name: str, state: str, console: Console) -> int:  # noqa: ARG001 -- common option

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from runner.app.queries.report import ShownRun, run_shown, show
 from runner.app.queries.status import ModelStatus
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.commands.status import incumbent_text, standing, with_short_ids
 from runner.cli.console import Console, warn_of_loss
 from runner.cli.run_result import report_lines
@@ -23,7 +24,7 @@ from runner.reports.table import Column, short_number, text_table
 from runner.reports.text import in_words, inline, render_json, utc
 
 
-@click.command("show", epilog="Example: retrain show churn")
+@click.command("show", cls=Command, epilog="Example: retrain show churn")
 @click.argument("subject", metavar="MODEL|RUN", shell_complete=options.known_models)
 @click.option("--wide", is_flag=True, help="Show whole job ids.")
 @options.output_format("text", "json")

@@ -6,12 +6,13 @@ import click
 
 from runner.app.site import SiteBuild, build_site
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode
 from runner.reports.text import counted
 
 
-@click.command("site", epilog="Example: retrain site public")
+@click.command("site", cls=Command, epilog="Example: retrain site public")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @options.common
 def command(folder: Path, state: str, console: Console) -> int:

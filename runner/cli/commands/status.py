@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from runner.app.queries.status import ModelStatus, Status, next_steps, status
 from runner.app.state.partitions import one_look
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console, warn_of_loss
 from runner.errors import ExitCode
 from runner.journal.outcomes import BY_URGENCY, NEEDS_PERSON, OUTCOMES
@@ -111,7 +112,7 @@ _ENDS = (  # for who asks for an outcome: why it came to it
 )
 
 
-@click.command("status", epilog="Example: retrain status --outcome failed")
+@click.command("status", cls=Command, epilog="Example: retrain status --outcome failed")
 @click.option("--outcome", "outcomes", multiple=True, type=click.Choice(tuple(OUTCOMES)), help="Only this outcome.")
 @click.option("--wide", is_flag=True, help="Show whole job ids, and what to do about every model.")
 @options.refresh

@@ -4,13 +4,14 @@ import click
 
 from runner.app.state.partitions import holders, unlock, what_next
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.plan.model_plan import state_option
 from runner.reports.text import inline
 
 
-@click.command("unlock", epilog="Example: retrain unlock")
+@click.command("unlock", cls=Command, epilog="Example: retrain unlock")
 @click.option("--id", "run_id", help="Free the lock of this run, whose host no longer exists.")
 @options.common
 def command(*, run_id: str | None, state: str, console: Console) -> int:

@@ -7,12 +7,13 @@ import click
 
 from runner.app.validate import Validation, validate
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.reports.text import counted
 
 
-@click.command("validate", epilog="Example: retrain validate models.yaml --format github")
+@click.command("validate", cls=Command, epilog="Example: retrain validate models.yaml --format github")
 @options.paths
 @options.output_format("text", "json", "github", "gitlab", "sarif")
 @options.stateless

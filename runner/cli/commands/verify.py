@@ -10,12 +10,13 @@ from msgspec import to_builtins
 from runner.app.audit.verify import Demands, Verification, is_bundle, verify_each
 from runner.app.state.open_state import require_trusted
 from runner.cli import options
+from runner.cli.command_group import Command
 from runner.cli.console import Console
 from runner.errors import ExitCode
 from runner.reports.text import counted, inline
 
 
-@click.command("verify", epilog="Example: retrain verify latest")
+@click.command("verify", cls=Command, epilog="Example: retrain verify latest")
 @click.argument("run", required=False, metavar="[RUN|BUNDLE.zip]")
 @click.option(
     "--head",

@@ -52,6 +52,16 @@ def test_the_help_of_every_option_says_what_it_does() -> None:
     assert len(contexts) > 30
 
 
+@pytest.mark.parametrize("words", [("run",), ("history",), ("doctor",), ("schema",), ("audit", "sign")])
+def test_the_help_of_a_command_lists_its_own_options_before_the_common_ones(words: tuple[str, ...]) -> None:
+    own, common = printed(*words, "--help").split("\nCommon options:\n")
+    for option in ("--state ", "--verbose ", "--quiet ", "--log-format ", "--no-color ", "--help "):
+        assert option in common
+        assert option not in own
+    assert "--trust-state " not in own
+    assert ("\nOptions:\n" in own) == (words != ("schema",))
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_is_what_its_option_shows(name: str) -> None:
     assert printed("help", name) == printed(name, "--help")
