@@ -19,6 +19,7 @@ _REMOVES = {"rmtree", "unlink", "remove", "rmdir", "removedirs"}
 # Where files are removed, and why it is right there.
 REMOVING = {
     "app/audit/bundle.py": "the half-written bundle of this command",
+    "app/run/execution.py": "the empty recording that this command has just made to try it",
     "app/run/run.py": "the id of an earlier run, in the file that the user names for it",
     "app/site.py": "pages that the site's own list names",
     "app/state/prune.py": "results that are recorded as removed, reached through real folders",
