@@ -326,9 +326,15 @@ def _require_readable(file: LocalFile, source: Source) -> None:
 
 def _require_data(file: LocalFile, formats: DataFormats) -> None:
     """Refuse a link out of a checkout to a file that is not data: flaws of data are shown, and data is sent."""
-    if Path(os.path.realpath(file.path)).suffix.lower() not in (*formats.tables, PARQUET) and leads_out(file.path):
+    if not _is_table(file.path, formats) and leads_out(file.path):
         raise ModelError(
             Kind.DATA,
             f"{file.shown} leads out of its checkout, to a file that does not end in {formats.suffixes}.",
             hint="Copy the data to this place, or name its own file in the manifest.",
         )
+
+
+def _is_table(path: Path, formats: DataFormats) -> bool:
+    """Return whether the file that a path leads to has a name of data; only the last part of it may lead to another."""
+    place = Path(os.path.realpath(path)) if path.is_symlink() else path
+    return place.suffix.lower() in (*formats.tables, PARQUET)

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -81,13 +82,19 @@ def read_address(url: str) -> Address:
         raise UnfitError("is not an absolute http or https URL in visible ASCII with a path and without a fragment")
     if "@" in parts["authority"]:
         raise UnfitError("carries a user name")
+    host, port = _host_and_port(parts["authority"])
+    return Address(
+        scheme="https" if parts["scheme"].lower() == "https" else "http", host=host, port=port, target=parts["target"]
+    )
+
+
+@lru_cache(64)
+def _host_and_port(authority: str) -> tuple[str, int | None]:
     try:
-        split = urlsplit(f"//{parts['authority']}")
+        split = urlsplit(f"//{authority}")
         host, port = split.hostname, split.port
     except ValueError:
         raise UnfitError("names no valid host and port") from None
     if not host or port == 0 or not is_host(host.removesuffix(".")):  # urllib3 raises in mid-call over some others
         raise UnfitError("names no valid host and port")
-    return Address(
-        scheme="https" if parts["scheme"].lower() == "https" else "http", host=host, port=port, target=parts["target"]
-    )
+    return host, port

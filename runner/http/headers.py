@@ -40,6 +40,8 @@ def retry_after(value: str | None, *, now: datetime | None = None) -> float | No
         now: the aware instant a date is compared with; the answer's own Date, or the present where it has none.
     """
     text = (value or "").strip()
+    if not text:
+        return None
     if text.isascii() and text.isdecimal():
         return LONGEST if len(text) > _MOST_DIGITS else min(float(text), LONGEST)
     try:

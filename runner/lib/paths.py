@@ -50,7 +50,8 @@ def lies_outside(path: Path, home: Path) -> bool:
 
     Impossible paths are not outside.
     """
-    return not _is_within(path, _checkout(home) or _absolute(home))
+    top = _checkout(home) or _absolute(home)
+    return not (_is_below(path, top) or _is_within(path, top))
 
 
 def leaves_checkout(path: Path) -> bool:
@@ -80,6 +81,22 @@ def _checkout(folder: Path) -> Path | None:
             return Path(place)
         place, inner = os.path.dirname(place), place  # noqa: PTH120 -- as above
     return None
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    """Return whether the path goes through no link from the folder on: then it is within, whatever leads there."""
+    rest = below(os.path.abspath(path), str(folder))  # noqa: PTH100 -- as in `below`
+    if rest is None or os.pardir in path.parts:  # behind a link `..` is another folder
+        return False
+    place = str(folder)
+    try:
+        for name in Path(rest).parts:
+            place = os.path.join(place, name)  # noqa: PTH118 -- as in `below`
+            if stat.S_ISLNK(os.lstat(place).st_mode):
+                return False
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _is_within(path: Path, folder: Path) -> bool:

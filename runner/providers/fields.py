@@ -5,6 +5,7 @@ What is not needed is not looked at. `metadata`, or an envelope such as `data`, 
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -94,5 +95,6 @@ def _single(value: object) -> dict[str, object] | None:
     return value if isinstance(value, dict) else None
 
 
+@lru_cache(1024)  # a service has a few names, and a fleet reads them thousands of times
 def _plain(name: str) -> str:
     return _NO_WORD.sub("", name).casefold()

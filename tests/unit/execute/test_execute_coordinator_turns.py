@@ -196,3 +196,35 @@ def test_a_lull_is_told_of_once_and_not_while_work_is_on_its_way_or_a_pause_is_n
     assert told == ["waits at 0 s"]
     coordinator.run([("a", waits(4.0, 4.0)), ("b", work("works"))])
     assert told[1:] == ["work is done", "lull", "waits at 5 s", "waits at 10 s"]
+
+
+def test_a_commit_waits_a_moment_for_what_others_on_their_way_have_to_record_and_not_for_long() -> None:
+    clock, executor, commits = VirtualClock(), OneByOne(), list[str]()
+    slow = {"d"}
+
+    def commit(records: Sequence[tuple[str, Record]]) -> None:
+        commits.append(f"{''.join(name for name, _ in records)} at {clock.seconds:g} s")
+        clock.seconds += 0.001
+
+    def idle() -> None:
+        if executor.begun[-1] in slow:
+            slow.clear()
+            clock.seconds += 1.0
+            mail.put(None)
+        else:
+            executor.finish()
+
+    def steps(name: str) -> Workflow[None]:
+        yield from call(lambda: name)
+        yield from record(FACT)
+
+    mail = FinishingMail(idle)
+    coordinator = Coordinator(
+        executors=dict.fromkeys(Pool, executor),
+        clock=clock,
+        commit=commit,
+        settings=Settings(parallel=9, uploads=1, threads={Pool.CALL: 1}),
+        mailbox=mail,
+    )
+    coordinator.run([(name, steps(name)) for name in "abcde"])
+    assert commits == ["a at 0 s", "bc at 1.001 s", "de at 1.002 s"]

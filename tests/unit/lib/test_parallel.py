@@ -53,3 +53,7 @@ def test_an_interrupt_ends_the_wait_and_drops_what_has_not_begun(monkeypatch: py
     end.set()
     time.sleep(0.05)
     assert len(begun) <= 2
+
+
+def test_one_thread_is_enough_for_quick_items() -> None:
+    assert len(set(map_in_threads(lambda _: threading.get_ident(), range(1000), 16))) == 1

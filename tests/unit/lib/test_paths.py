@@ -28,3 +28,18 @@ def test_links_are_followed_and_the_checkout_counts(tmp_path: Path) -> None:
     assert not lies_outside(inner / "loop", inner)
     assert lies_outside(inner / "link" / "data.csv", inner)
     assert lies_outside(outside, inner)
+
+
+def test_a_path_that_goes_through_no_link_is_within_whatever_leads_there(tmp_path: Path) -> None:
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
+    for folder in (checkout / ".git", checkout / "data", elsewhere / "configs"):
+        folder.mkdir(parents=True)
+    (tmp_path / "mounted").symlink_to(checkout)
+    (checkout / "configs").symlink_to(elsewhere / "configs")
+    (checkout / "out").symlink_to(elsewhere / "configs")
+    (checkout / "inner").symlink_to(checkout / "data")
+    assert not lies_outside(tmp_path / "mounted" / "data" / "new.csv", tmp_path / "mounted")
+    assert not lies_outside(checkout / "inner" / "new.csv", checkout)
+    assert lies_outside(checkout / "configs" / "new.csv", checkout / "configs")  # the folder itself is elsewhere
+    assert lies_outside(checkout / "out" / ".." / "new.csv", checkout)  # behind a link `..` is another folder
+    assert not lies_outside(checkout / "data" / ".." / "new.csv", checkout)
