@@ -86,7 +86,7 @@ def _lines(console: Console, proposal: Proposal) -> Iterator[str]:
     if proposal.again:
         serves = f", recorded in service{f'; job {before} served before it' if before else ''}"
     yield f"{proposal.model}: {_SHOWN_AS[proposal.action]} job {job}{serves}"
-    width = console.error_look.columns
+    width = console.error_terminal.columns
     yield from evidence_table(evidence, width=width, candidate=_SHOWN_AS[proposal.action]).splitlines()
     if proposal.action == "approve" and evidence.incumbent_job_id is None:
         yield "A rollback cannot bring back what serves now: no job of this project is recorded as in service."

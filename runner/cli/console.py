@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from runner.cli.terminal.capabilities import TerminalCapabilities, look_of
+from runner.cli.terminal.capabilities import TerminalCapabilities, terminal_of
 from runner.cli.terminal.stdio import is_terminal
 from runner.journal.forms import DEFAULT
 from runner.reports.text import inline
@@ -58,19 +58,19 @@ class Console:
         return self._verbosity < -1
 
     @property
-    def look(self) -> TerminalCapabilities:
+    def terminal(self) -> TerminalCapabilities:
         """Return what the result's stream can show."""
-        return look_of(sys.stdout, plain=self._plain)
+        return terminal_of(sys.stdout, plain=self._plain)
 
     @property
-    def error_look(self) -> TerminalCapabilities:
+    def error_terminal(self) -> TerminalCapabilities:
         """Return what the other stream can show."""
-        return look_of(sys.stderr, plain=self._plain)
+        return terminal_of(sys.stderr, plain=self._plain)
 
     @property
     def width(self) -> int | None:
         """Return how many columns the result's terminal has, None where the result goes to a file or a pipe."""
-        return self.look.columns
+        return self.terminal.columns
 
     def result(self, text: str) -> None:
         """Print the command's result. A reader who has gone away changes nothing; a full disk is kept in `lost`."""
@@ -82,7 +82,7 @@ class Console:
 
     def _print(self, text: str | bytes, *, line: bool) -> None:
         try:
-            click.echo(text, file=sys.stdout, nl=line, color=self.look.colour)
+            click.echo(text, file=sys.stdout, nl=line, color=self.terminal.colour)
         except BrokenPipeError:
             return
         except (OSError, ValueError) as error:
@@ -94,7 +94,7 @@ class Console:
             self._table.above(text)
             return
         try:
-            click.echo(text, file=sys.stderr, color=self.error_look.colour)
+            click.echo(text, file=sys.stderr, color=self.error_terminal.colour)
         except (OSError, ValueError):
             return
 
@@ -105,7 +105,7 @@ class Console:
 
     def ask(self, question: str) -> str:
         """Ask a question on stderr, and return the line that was typed; nothing at the end of the input."""
-        click.echo(inline(question).rstrip() + " ", file=sys.stderr, nl=False, color=self.error_look.colour)
+        click.echo(inline(question).rstrip() + " ", file=sys.stderr, nl=False, color=self.error_terminal.colour)
         try:
             answer = sys.stdin.readline()
         except (OSError, ValueError):
@@ -176,7 +176,7 @@ class Console:
         """
         if events:
             yield _careful(self._event_log())
-        elif self._verbosity < 0 or self._json or not self.error_look.live:
+        elif self._verbosity < 0 or self._json or not self.error_terminal.live:
             yield _careful(self._log())
         else:
             with self._live() as listener:
@@ -187,7 +187,7 @@ class Console:
         from runner.cli.terminal.live_table import LiveTable  # noqa: PLC0415 -- see TYPE_CHECKING
 
         log = self._log()
-        table = self._table = LiveTable(lambda: self.error_look, keep=self.width is None)
+        table = self._table = LiveTable(lambda: self.error_terminal, keep=self.width is None)
 
         def listen(model: str | None, event: "ProgressEvent") -> None:
             table.tell(model, event)

@@ -65,7 +65,7 @@ def show_result(console: Console, result: RunResult, form: str, state: str) -> i
     if form == "json":
         console.result(render_json(result.report).decode().rstrip("\n"))
     elif not console.silent or result.exit_code != ExitCode.OK or "awaiting_approval" in result.report.summary:
-        console.result("\n".join(report_lines(console.look, result.report, result.where, state_option(state))))
+        console.result("\n".join(report_lines(console.terminal, result.report, result.where, state_option(state))))
     return result.exit_code
 
 
@@ -77,24 +77,24 @@ def show_events(console: Console, result: RunResult) -> int:
     return result.exit_code
 
 
-def report_lines(look: TerminalCapabilities, report: Report, folder: str | None, option: str) -> Iterator[str]:
+def report_lines(terminal: TerminalCapabilities, report: Report, folder: str | None, option: str) -> Iterator[str]:
     """Yield the lines: models and outcomes, counts, next commands, where the report is."""
-    end = list(_end(report, folder, option, _most_next(look, len(report.models))))
-    if look.columns is None:
+    end = list(_end(report, folder, option, _most_next(terminal, len(report.models))))
+    if terminal.columns is None:
         yield from _plain(report)
     else:
         from runner.cli.terminal.summary import render_summary  # noqa: PLC0415 -- only a terminal needs it
 
-        taken = sum(max(math.ceil(columns_of(line) / look.columns), 1) for line in end)
-        yield render_summary(report, look, room=look.rows - taken - _PROMPT_LINES, option=option)
+        taken = sum(max(math.ceil(columns_of(line) / terminal.columns), 1) for line in end)
+        yield render_summary(report, terminal, room=terminal.rows - taken - _PROMPT_LINES, option=option)
     yield from end
 
 
-def _most_next(look: TerminalCapabilities, models: int) -> int | None:
+def _most_next(terminal: TerminalCapabilities, models: int) -> int | None:
     """Return how many commands of a kind are shown: all in a file, few where there are more models than lines."""
-    if look.columns is None:
+    if terminal.columns is None:
         return None
-    return _MOST_NEXT if models < look.rows or look.rows >= _MANY_ROWS else 1
+    return _MOST_NEXT if models < terminal.rows or terminal.rows >= _MANY_ROWS else 1
 
 
 def _end(report: Report, folder: str | None, option: str, most: int | None) -> Iterator[str]:
@@ -148,8 +148,8 @@ def _next(report: Report, option: str, most: int | None) -> Iterator[str]:
         if model.next is None:
             continue
         yield from next_lines(model.next.commands)
-        look = "why" if model.outcome == "held" else "look"
-        yield from (f"{look}: {inline(command)}" for command in model.next.look)
+        label = "why" if model.outcome == "held" else "look"
+        yield from (f"{label}: {inline(command)}" for command in model.next.look)
     hidden = sum(len(models[most:]) for models in groups) if most is not None else 0
     if hidden:
         yield f"{hidden} more: retrain status --wide{option}"

@@ -65,7 +65,7 @@ class ObjectReader:
         with understood(self._told):
             self._client = open_client(address, waits)
 
-    def look(self, key: str, version: str | None = None) -> ObjectInfo:
+    def head(self, key: str, version: str | None = None) -> ObjectInfo:
         """Return what the store says of an object, by one HEAD."""
         library, store = self._client.library, self._client.store
         with understood(self._told):
@@ -224,7 +224,7 @@ class ObjectFile(Struct, frozen=True, kw_only=True):
         if known is not None:
             return Fingerprint(known)
         try:
-            now = ObjectReader(self.place).look(self.info.key)
+            now = ObjectReader(self.place).head(self.info.key)
         except ObjectStoreError as error:
             raise _read_error(error) from None
         return Fingerprint((self.shown, now.size, now.modified), (now.modified,))
@@ -280,7 +280,7 @@ def find_objects(source: Source, text: str, shown: str, access: DataAccess) -> F
     try:
         store = ObjectReader(place)
         if source.pick is None:
-            chosen: Sequence[ObjectInfo] = [store.look(address.key, source.version)]
+            chosen: Sequence[ObjectInfo] = [store.head(address.key, source.version)]
         else:
             chosen = _picked(source, address)
     except ObjectStoreError as error:

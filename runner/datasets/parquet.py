@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FORM = 1  # of the CSV that is made here; another number for every change of its bytes
 _MEMORY = "512MB"
-_LOOK_S = 0.2
+_POLL_S = 0.2
 _PLAIN = frozenset(
     {
         *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER"),
@@ -173,7 +173,7 @@ def _write_csv(database: "DuckDBPyConnection", source: Path, target: Path) -> No
 
 def _watch(database: "DuckDBPyConnection", target: Path, ended: Event) -> None:
     """Interrupt a conversion that makes too much: a small file can hold many rows."""
-    while not ended.wait(_LOOK_S):
+    while not ended.wait(_POLL_S):
         if target.exists() and target.stat().st_size > MOST_BYTES:
             database.interrupt()
 

@@ -53,7 +53,7 @@ class Decisions(Protocol[W]):
     def pace_s(self) -> float:
         """Return how many seconds are between two looks."""
 
-    def look(self) -> Sequence[W]:
+    def pending(self) -> Sequence[W]:
         """Return the decisions that this run can carry out, oldest first. In a pool's thread."""
 
     def claim(self, waiting: W) -> bool:
@@ -83,8 +83,8 @@ def watch_inbox(
                 return
             if not coordinator.rests:
                 yield from pause(max(decisions.pace_s for decisions, _ in inboxes))
-            last = coordinator.rests  # then the look that follows is the last one, if it finds nothing
-            found = yield from call(lambda: [decisions.look() for decisions, _ in inboxes])
+            last = coordinator.rests  # then the read that follows is the last one, if it finds nothing
+            found = yield from call(lambda: [decisions.pending() for decisions, _ in inboxes])
     except StoppedError:
         return  # what waits is there for the next run
 

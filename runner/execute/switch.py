@@ -29,7 +29,7 @@ from runner.providers.base import Done, Effect, NeverSent, Rejected, Unknown
 
 INTENTS = 2  # how often one decision may be carried out when the first switch never became visible
 _LEAVES_WITHIN = timedelta(minutes=1)  # of its intent, or not at all
-_LOOK_PAUSE_S = 15.0
+_LONGEST_PAUSE_S = 15.0
 _MOST_LISTED = 1000  # models of a list that are kept with an intent
 
 
@@ -205,7 +205,7 @@ def settle_switch(run: ModelRun) -> Workflow[StageEnd]:
             text = "not visible after the quarantine"
             yield from record(SwitchRejected(retrain_job_id=job.retrain_job_id, message=text))
             return None
-        yield from pause(min(backoff(attempt, run.context.rng), _LOOK_PAUSE_S, enough - waited), interruptible=True)
+        yield from pause(min(backoff(attempt, run.context.rng), _LONGEST_PAUSE_S, enough - waited), interruptible=True)
 
 
 def _before(run: ModelRun, job: RetrainJob, listed: Listed) -> tuple[int, ...] | None:

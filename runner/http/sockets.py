@@ -16,7 +16,7 @@ from runner.http.request import DEFAULT_DEADLINES, Countdown, Deadlines
 # Bytes that wait in the kernel count as sent. It may hold megabytes, on a slow line more than a minute's worth, and the
 # answer would be waited for in vain while they leave. So it is to hold little that has not left.
 _MOST_UNSENT = 256 * 1024
-_SEALED_AT_ONCE = 112 * 1024  # bytes, seven records: larger pieces of memory come from the system each time
+_ENCRYPTED_AT_ONCE = 112 * 1024  # bytes, seven records: larger pieces of memory come from the system each time
 
 # Bytes of lines. The time of a call ends what has no end, but until then it would keep a core busy.
 _MOST_OF_HEAD = 256 * 1024
@@ -81,8 +81,8 @@ class TlsSocket(SSLTransport):
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all, a few records at a time."""
         left = memoryview(data).cast("B")
-        for start in range(0, len(left), _SEALED_AT_ONCE):
-            self._make_records(left[start : start + _SEALED_AT_ONCE])
+        for start in range(0, len(left), _ENCRYPTED_AT_ONCE):
+            self._make_records(left[start : start + _ENCRYPTED_AT_ONCE])
             self.socket.sendall(self.outgoing.read(), flags)
 
     def _make_records(self, left: memoryview) -> None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from runner.errors import StateError
 from runner.journal.folder import FORMAT, StateFolder
-from runner.journal.lock import Held, Hold, locked, look
+from runner.journal.lock import FileLease, Held, current_holder, locked
 from runner.journal.partitions import FOLDER, Format, lineage_of, part_name
 from runner.journal.state_store import MOST_PENDING, EventLog, StoreCheck
 from runner.journal.store import Store, open_for_reading, open_store
@@ -243,11 +243,11 @@ class FolderStore(Struct, frozen=True):
     def set_copy_aside(self) -> None:
         """Do nothing: there is no copy."""
 
-    def one_look(self) -> AbstractContextManager[None]:
+    def snapshot(self) -> AbstractContextManager[None]:
         """Do nothing: it costs little to look again."""
         return nullcontext()
 
-    def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[Hold]:
+    def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[FileLease]:
         """Hold the folder's lock."""
         return locked(self.folder, run_id, timeout=timeout)
 
@@ -257,4 +257,4 @@ class FolderStore(Struct, frozen=True):
 
     def holder(self) -> Held | None:
         """Return who holds the folder's lock."""
-        return look(self.folder)
+        return current_holder(self.folder)

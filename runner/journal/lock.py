@@ -72,7 +72,7 @@ class Held(Struct, frozen=True, kw_only=True):
         return f"run {self.holder.run_id} ({self.holder.user} on {self.holder.host}, process {self.holder.pid})"
 
 
-class Hold(Struct, frozen=True, kw_only=True):
+class FileLease(Struct, frozen=True, kw_only=True):
     """A lock that was taken: its file, and which file that was. `unlock` puts another one into its place."""
 
     file: Path
@@ -99,7 +99,7 @@ def current_user() -> str:
 
 
 @contextmanager
-def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[Hold]:
+def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[FileLease]:
     """Hold the state for one run; wait up to `timeout` seconds for it.
 
     Raises:
@@ -118,7 +118,7 @@ def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[Hold
         raise _unwritable(folder, error) from error
     try:
         _name_holder(folder, run_id)
-        yield _hold(folder)
+        yield _lease(folder)
     finally:
         holder = read_holder(folder)
         if holder is not None and holder.run_id == run_id:  # after an unlock it may be another's
@@ -127,14 +127,14 @@ def locked(folder: StateFolder, run_id: str, *, timeout: float) -> Iterator[Hold
         lock.release()
 
 
-def _hold(folder: StateFolder) -> Hold:
+def _lease(folder: StateFolder) -> FileLease:
     try:
-        return Hold(file=folder.lock, taken=folder.lock.stat())
+        return FileLease(file=folder.lock, taken=folder.lock.stat())
     except OSError as error:
         raise _unwritable(folder, error) from error
 
 
-def look(folder: StateFolder) -> Held | None:
+def current_holder(folder: StateFolder) -> Held | None:
     """Return who holds the lock, or None where nobody does.
 
     The lock itself is asked: the operating system took it from a process that is gone, whatever note that left.

@@ -35,7 +35,7 @@ _UNPACKED = 50  # commits that a run leaves as they are, and events after which 
 _FULL_PACK = 200_000  # events
 
 
-class Look(Struct):
+class Snapshot(Struct):
     """What was seen of a journal: the commits from an event on, and files of the checkpoint where they are remembered.
 
     `compared` is the last commit that was fetched from the store, or compared with it, and that this machine has.
@@ -49,10 +49,12 @@ class Look(Struct):
 class ObjectLog:
     """An open journal. `cache` is what this machine knows of it, None where only the store is believed.
 
-    Readers that share a `look` see the same journal, and ask for nothing of it twice.
+    Readers that share a `snapshot` see the same journal, and ask for nothing of it twice.
     """
 
-    def __init__(self, bucket: Bucket, cache: JournalCache | None, reword: Reword, look: "Look | None" = None) -> None:
+    def __init__(
+        self, bucket: Bucket, cache: JournalCache | None, reword: Reword, snapshot: Snapshot | None = None
+    ) -> None:
         self._bucket = bucket
         self._cache = cache
         self._reword = reword
@@ -61,7 +63,7 @@ class ObjectLog:
         self._guards: set[str] = set()
         self._mark = 0  # events up to this one were not read; their guards are looked up when one is written
         self._appended = 0  # events
-        self._look = look or Look()
+        self._snapshot = snapshot or Snapshot()
 
     @property
     def head(self) -> tuple[int, str]:
@@ -131,7 +133,7 @@ class ObjectLog:
         if not ours:
             raise HeadMovedError
         self._appended += len(links)
-        self._look.listed = None
+        self._snapshot.listed = None
         if self._cache is not None:
             self._cache.add(commit, lines, commit=commit)
             self._cache.save()
@@ -151,7 +153,7 @@ class ObjectLog:
 
     def extent(self) -> tuple[int, str]:
         """Return how many events there are now, and the SHA-256 of the first; nothing of it is checked."""
-        known, self._look.listed = self.head[0], None
+        known, self._snapshot.listed = self.head[0], None
         if self._cache is not None and 0 < known == self._cache.known.events and self._is_at_end():
             return known, self.digest(1) or ""
         seen = sum(1 for _ in self._lines(known))
@@ -210,14 +212,14 @@ class ObjectLog:
         """Return whether there is a commit; where they are few, all of them are known then."""
         items, whole = self._bucket.first_page(JOURNAL)
         if whole:
-            self._look.listed = (1, _commits_among(items))
+            self._snapshot.listed = (1, _commits_among(items))
         return bool(_commits_among(items))
 
     def _commits(self, start: int) -> list[Item]:
-        """Return the objects of the commits that begin with that event or later, as they were at the first look."""
-        if self._look.listed is None or self._look.listed[0] > start:
-            self._look.listed = (start, _commits_among(self._bucket.list(JOURNAL, f"{start - 1:017d}")))
-        return [item for item in self._look.listed[1] if _number(item) >= start]
+        """Return the objects of the commits that begin with that event or later, as first listed."""
+        if self._snapshot.listed is None or self._snapshot.listed[0] > start:
+            self._snapshot.listed = (start, _commits_among(self._bucket.list(JOURNAL, f"{start - 1:017d}")))
+        return [item for item in self._snapshot.listed[1] if _number(item) >= start]
 
     def _lines(self, first: int) -> Iterator[bytes]:
         """Yield the lines from an event on, from this machine, from packs, and the rest from the commits.
@@ -252,9 +254,10 @@ class ObjectLog:
 
     def _is_short(self) -> bool:
         """Return whether the commits are few, so that it does not matter whether there are packs."""
-        if self._look.listed is None:
+        if self._snapshot.listed is None:
             self._has_commits()
-        return self._look.listed is not None and self._look.listed[0] == 1 and len(self._look.listed[1]) < _UNPACKED
+        listed = self._snapshot.listed
+        return listed is not None and listed[0] == 1 and len(listed[1]) < _UNPACKED
 
     def _unpacked(self, packs: Sequence[Pack]) -> Iterator[bytes]:
         """Yield the lines of packs, and keep them on this machine."""
@@ -276,7 +279,7 @@ class ObjectLog:
         if commit == 0:
             yield from self._tail(items, first)
             return
-        compared = commit == self._look.compared
+        compared = commit == self._snapshot.compared
         ahead = items[compared:_WINDOW]
         contents = map_in_threads(self._lines_of, ahead, _THREADS)
         stored, seq = [] if compared else contents[0], min(first, commit)
@@ -288,7 +291,7 @@ class ObjectLog:
             seq += 1
         if not compared and seq - commit != len(stored):
             raise self._other(seq)
-        self._look.compared = commit
+        self._snapshot.compared = commit
         yield from self._kept(ahead[not compared :], contents[not compared :], first)
         yield from self._tail(items[_WINDOW:], first)
 
@@ -322,7 +325,7 @@ class ObjectLog:
             if self._cache is not None:
                 self._cache.add(_number(item), lines, commit=_number(item), anywhere=True)
                 if self._cache.known.commit == _number(item):
-                    self._look.compared = _number(item)
+                    self._snapshot.compared = _number(item)
         for item, lines in zip(items, contents, strict=True):
             yield from lines[max(first - _number(item), 0) :]
 

@@ -26,7 +26,7 @@ from runner.journal.folder import StateFolder
 from runner.journal.lock import Held, leased, read_life
 from runner.journal.object_cache import JournalCache, copy_check, known_in, machine_folder
 from runner.journal.object_lease import ObjectLease, holder_of, store_checks
-from runner.journal.object_log import JOURNAL, Look, ObjectLog
+from runner.journal.object_log import JOURNAL, ObjectLog, Snapshot
 from runner.journal.partitions import FOLDER, LARGEST_FORMAT, Format, divided, lineage_of, part_name, read_format
 from runner.journal.state_store import MOST_PENDING, EventLog, StoreCheck
 from runner.lib.atomic_files import open_file
@@ -51,12 +51,12 @@ class AwayError(StateError):
 class ObjectBlobs(Struct, frozen=True):
     """Files as objects of the same names.
 
-    `ahead` are those that are on their way already, each for one reader; a `look` remembers what its readers open.
+    `ahead` are those that are on their way already, each for one reader; a `snapshot` remembers what its readers open.
     """
 
     bucket: Bucket
     ahead: dict[str, "Future[IO[bytes]]"] = {}
-    look: Look | None = None
+    snapshot: Snapshot | None = None
 
     def put(self, name: str, pieces: Iterable[bytes]) -> str:
         """Store a file whole or not at all; its digest is that of the bytes which were sent."""
@@ -93,12 +93,12 @@ class ObjectBlobs(Struct, frozen=True):
     def open(self, name: str) -> BinaryIO:
         """Fetch a file, which is on this machine's disk only while it is open."""
         coming = self.ahead.pop(name, None)
-        if self.look is None or name not in CHECKPOINT_NAMES:
+        if self.snapshot is None or name not in CHECKPOINT_NAMES:
             return cast("BinaryIO", self.bucket.open(name) if coming is None else coming.result())
-        if name not in self.look.files:
+        if name not in self.snapshot.files:
             with self.bucket.open(name) as file:
-                self.look.files[name] = file.read()
-        return BytesIO(self.look.files[name])
+                self.snapshot.files[name] = file.read()
+        return BytesIO(self.snapshot.files[name])
 
     def holds(self, name: str) -> bool:
         """Return whether there is such an object."""
@@ -158,7 +158,7 @@ class ObjectStore:
         self.bucket_address = read_bucket_address(address, parameters={"lease"})
         self.life = read_life(dict(self.bucket_address.extra).get("lease", ""))
         self._ahead = dict[str, Future[IO[bytes]]]()
-        self._look: Look | None = None
+        self._snapshot: Snapshot | None = None
 
     @cached_property
     def bucket(self) -> Bucket:
@@ -178,7 +178,7 @@ class ObjectStore:
     @property
     def blobs(self) -> ObjectBlobs:
         """Return the files below the prefix."""
-        return ObjectBlobs(self.bucket, self._ahead, self._look)
+        return ObjectBlobs(self.bucket, self._ahead, self._snapshot)
 
     @property
     def inbox(self) -> ObjectInbox:
@@ -344,7 +344,7 @@ class ObjectStore:
         found, _ = self._own_format
         if afresh:
             return ObjectLog(self.bucket, None, self._reworded)
-        return ObjectLog(self.bucket, JournalCache(self._machine, found.lineage), self._reworded, self._look)
+        return ObjectLog(self.bucket, JournalCache(self._machine, found.lineage), self._reworded, self._snapshot)
 
     def lost_here(self, log: EventLog) -> str | None:
         """Compare the journal with this machine's copy."""
@@ -355,13 +355,13 @@ class ObjectStore:
         JournalCache(self._machine, self.format[0].lineage).set_aside()
 
     @contextmanager
-    def one_look(self) -> Iterator[None]:
-        """Show the journal and its checkpoint as they are at the first look, without asking for them again."""
-        self._look = Look()
+    def snapshot(self) -> Iterator[None]:
+        """Show the journal and its checkpoint as they are at the first read, without asking for them again."""
+        self._snapshot = Snapshot()
         try:
             yield
         finally:
-            self._look = None
+            self._snapshot = None
 
     @contextmanager
     def held(self, run_id: str, *, timeout: float) -> Iterator[ObjectLease]:

@@ -284,7 +284,7 @@ class PostgresStore:
         """Rename this machine's copy."""
         JournalCache(self._machine, self.format.lineage).set_aside()
 
-    def one_look(self) -> AbstractContextManager[None]:
+    def snapshot(self) -> AbstractContextManager[None]:
         """Do nothing: the database keeps no reader waiting for long."""
         return nullcontext()
 

@@ -316,7 +316,7 @@ class StateStore(Protocol):
     def set_copy_aside(self) -> None:
         """Keep that copy under another name, so that nothing is compared with it any more."""
 
-    def one_look(self) -> AbstractContextManager[None]:
+    def snapshot(self) -> AbstractContextManager[None]:
         """Show readers within the state as it is at the first look, where looking again would take time."""
 
     def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[Lease]:

@@ -160,7 +160,7 @@ class _AnyPlan(msgspec.Struct, frozen=True, kw_only=True):
     plan_version: int
 
 
-def seal(document: PlanDocument) -> PlanDocument:
+def with_digest(document: PlanDocument) -> PlanDocument:
     """Return the document with the digest over all its other values."""
     return msgspec.structs.replace(document, sha256=_digest(document))
 

@@ -17,8 +17,8 @@ import psutil
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_S = 900  # for one command; none of the bench's takes a tenth of it
-_FIRST_LOOK_S = 0.01
-_LOOK_S = 0.1  # between two looks at a process's tree; a look costs about a millisecond
+_FIRST_POLL_S = 0.01
+_POLL_S = 0.1  # between two looks at a process's tree; a look costs about a millisecond
 _MIB = 1 << 20
 
 
@@ -129,11 +129,11 @@ def _watch(process: subprocess.Popen[bytes]) -> tuple[_Peak, resource.struct_rus
     """Wait for the end, which the kernel tells at once: a short command is not rounded up to a look."""
     peak, root = _Peak(), psutil.Process(process.pid)
     handle = os.pidfd_open(process.pid)
-    pause, end = _FIRST_LOOK_S, time.monotonic() + _LONGEST_S
+    pause, end = _FIRST_POLL_S, time.monotonic() + _LONGEST_S
     try:
         while not select.select([handle], [], [], pause)[0]:
             peak.look(root)
-            pause = min(2 * pause, _LOOK_S)
+            pause = min(2 * pause, _POLL_S)
             if time.monotonic() > end:
                 raise NotMeasuredError(f"it did not end within {_LONGEST_S} s")
     finally:

@@ -224,7 +224,7 @@ class MemoryState:
     def set_copy_aside(self) -> None:
         """Do nothing: there is no copy."""
 
-    def one_look(self) -> AbstractContextManager[None]:
+    def snapshot(self) -> AbstractContextManager[None]:
         return nullcontext()
 
     def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[MemoryLease]:

@@ -428,7 +428,7 @@ class World:
         )
         runs = [ModelRun(context=context, model=manifest.models[plan.model], plan=plan) for plan in plans]
         desk = self._desk(recorder, plans)
-        watch = watch_inbox(self.coordinator, [(desk, context)], [desk.look()]) if self.decides else None
+        watch = watch_inbox(self.coordinator, [(desk, context)], [desk.pending()]) if self.decides else None
         self.coordinator.run([(one.model.name, model_workflow(one)) for one in runs], watch)
         if context.internal_errors:
             raise context.internal_errors[0]
@@ -447,7 +447,7 @@ class World:
             recorder=recorder,
             found=state_mark(recorder.progress),
             found_at=None,
-            hold=Held(),
+            lease=Held(),
         )
 
     def _desk(self, recorder: Recorder, plans: list[ModelPlan]) -> InboxDesk:

@@ -103,7 +103,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="lost_runs_are_closed_without_asking_for_their_lease",
         file="runner/app/state/session.py",
-        old="(run_id for run_id in lost if not self.hold.has_ended(run_id))",
+        old="(run_id for run_id in lost if not self.lease.has_ended(run_id))",
         new="(run_id for run_id in lost if not run_id)",
         caught_by=_LEASED + "test_a_run_whose_lease_is_young_is_not_closed_as_lost",
     ),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.acceptance.contract.contract_project import Project, finish
 
-_LOOK_S = 0.002
+_POLL_S = 0.002
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def watched(project: Project, *arguments: str) -> Seen:
 
 
 def _watch(pid: int, seen: Seen, done: threading.Event) -> None:
-    while not done.wait(_LOOK_S):
+    while not done.wait(_POLL_S):
         seen.arguments.add(_read(Path(f"/proc/{pid}/cmdline")))
         for child in _children(pid):
             seen.arguments.add(_read(Path(f"/proc/{child}/cmdline")))

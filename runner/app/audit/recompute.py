@@ -220,7 +220,7 @@ class SwitchAudit:
         self._services: dict[str, str] = {}
         self._models: defaultdict[tuple[str, str], _Model] = defaultdict(_Model)
 
-    def look(self, link: Link) -> None:
+    def take(self, link: Link) -> None:
         """Look at the next event."""
         event, fact = link.event, link.event.fact
         if isinstance(fact, RunStarted):

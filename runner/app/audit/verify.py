@@ -335,7 +335,7 @@ def _decisions_and_switches(
     stored, audit, count, findings = journal.newest_results(), SwitchAudit(run_ids), 0, list[Finding]()
     beyond = Counter[int]()
     for link in journal.links:
-        audit.look(link)
+        audit.take(link)
         fact = link.event.fact
         if not isinstance(fact, CandidateEvaluated) or link.event.run_id not in run_ids:
             continue

@@ -32,7 +32,7 @@ from runner.plan.model_plan import Action, ModelPlan, PlanInputs, PlanStage
 from runner.plan.planner import failed_plan, plan_model
 
 _LARGE = 32 * 1024 * 1024  # bytes of a dataset that takes long enough to read to be worth a line
-_LOOKERS = 16  # threads that look for data: asking another machine is waiting
+_THREADS = 16  # threads that look for data: asking another machine is waiting
 
 LookFor = Callable[[ResolvedDataset], Look]  # how the files of a dataset are read
 
@@ -49,7 +49,7 @@ def digests(
     `listener` is told of each dataset that takes long to read.
     """
     names = sorted({model.dataset for model in models})
-    found = map_in_threads(lambda name: _digest(manifest.datasets[name], readings, look_for, listener), names, _LOOKERS)
+    found = map_in_threads(lambda name: _digest(manifest.datasets[name], readings, look_for, listener), names, _THREADS)
     return dict(zip(names, found, strict=True))
 
 
@@ -120,7 +120,7 @@ def with_data_checks(
     """
     plans = list(plans)
     checked = [plan for plan in plans if PlanStage.CHECK in plan.stages]
-    found = iter(map_in_threads(lambda plan: _checked(scope, progress, plan, readings), checked, _LOOKERS))
+    found = iter(map_in_threads(lambda plan: _checked(scope, progress, plan, readings), checked, _THREADS))
     return [next(found) if PlanStage.CHECK in plan.stages else plan for plan in plans]
 
 

@@ -30,7 +30,7 @@ from runner.plan.document import (
     StateMark,
     Tool,
     read_document,
-    seal,
+    with_digest,
 )
 from runner.plan.incumbent import baseline_of, drift_of
 from runner.plan.model_plan import ModelPlan
@@ -76,7 +76,7 @@ def describe(scope: Scope, planned: Planned, mark: StateMark) -> PlanDocument:
         models=tuple(_model(scope, plan, planned.progress) for plan in planned.plans),
         sha256=_WITHOUT_DIGEST,
     )
-    return seal(document)
+    return with_digest(document)
 
 
 def _manifest(scope: Scope) -> PlannedManifest:

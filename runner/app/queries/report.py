@@ -8,7 +8,7 @@ from msgspec import Struct
 from runner.app.audit.anchors import lies_in
 from runner.app.queries.status import ModelStatus, next_steps, status
 from runner.app.state.open_state import local_state, open_state
-from runner.app.state.partitions import one_look, partitions_of
+from runner.app.state.partitions import partitions_of, snapshot
 from runner.app.state.read_state import full_run_id
 from runner.app.state.run_histories import LATEST, begun_partitions, ended_in, ended_run, joined
 from runner.errors import RetrainError, StateError, UsageError
@@ -184,7 +184,7 @@ def show(state: str, subject: str) -> tuple[ShownModel, ...] | ShownRun:
         UsageError: there is neither such a model nor such a run, or the run has not ended.
         StateError: the journal is missing, foreign or damaged.
     """
-    with one_look(state):
+    with snapshot(state):
         return _shown(state, subject)
 
 

@@ -140,7 +140,7 @@ def _pending(state: str, progress: Progress, warn: Warn) -> tuple[PendingDecisio
             return ()
         from runner.app.review.inbox import DecisionInbox  # noqa: PLC0415 -- brings all that carries out a decision
 
-        found = [DecisionInbox(place).look(set_aside=False) for place in waiting]
+        found = [DecisionInbox(place).pending(set_aside=False) for place in waiting]
     except OSError as error:
         warn(f"The inbox cannot be read: {error.strerror or error}.")
         return ()

@@ -36,8 +36,8 @@ def deciding(request: DecisionRequest, service: str | None) -> Iterator[Session]
     """
     refuse_part(request.state)
     place = Partition(address=partition_of(request.state, request.model, service))
-    hold = session(request.state, lock_timeout=request.lock_timeout, listener=request.listener, partition=place)
-    with hold as opened:
+    holding = session(request.state, lock_timeout=request.lock_timeout, listener=request.listener, partition=place)
+    with holding as opened:
         if request.taken is not None and request.taken.decision_id in opened.progress.decisions:
             raise CountsAlreadyError(request.taken.decision_id)
         _tell_of_others(opened, request)

@@ -240,7 +240,7 @@ class DecisionInbox(Struct, frozen=True):
 
     def like(self, decision: LeftDecision) -> LeftDecision | None:
         """Return the same decision of the same person where it waits already: its answer may have been lost."""
-        found = self.look(set_aside=False).decisions
+        found = self.pending(set_aside=False).decisions
         same = replace(decision, decision_id="", left_at="")
         return next((waiting for waiting in found if replace(waiting, decision_id="", left_at="") == same), None)
 
@@ -252,7 +252,7 @@ class DecisionInbox(Struct, frozen=True):
         """
         return f"{decision_id}{ENTRY}" in self._inbox.pending()
 
-    def look(self, *, set_aside: bool) -> Found:
+    def pending(self, *, set_aside: bool) -> Found:
         """Return what waits; `set_aside` moves what is not a decision out of the way; else it is only reported.
 
         Raises:

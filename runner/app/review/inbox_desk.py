@@ -47,10 +47,10 @@ class InboxDesk(Struct, frozen=True, kw_only=True):
         """Return how many seconds are between two looks."""
         return _PACE_S if self.opened.state.folder is not None else _FAR_PACE_S
 
-    def look(self) -> Sequence[LeftDecision]:
+    def pending(self) -> Sequence[LeftDecision]:
         """Return the decisions about models that this run knows; remove those that count already."""
         try:
-            found = self.inbox.look(set_aside=True)
+            found = self.inbox.pending(set_aside=True)
         except OSError as error:
             self._warn(f"the inbox cannot be read: {error.strerror or error}")
             return ()

@@ -89,7 +89,7 @@ def execute(sessions: Sequence[Session], job: ExecutionRequest) -> ExecutionResu
         for plan in job.plans:
             job.listener(plan.model, Planned(stages=plan.stages))
         inboxes = [job.inbox(session, job) for session in sessions] if job.inbox is not None else []
-        waiting = [inbox.look() for inbox in inboxes]
+        waiting = [inbox.pending() for inbox in inboxes]
         needs_service = any(waiting) or any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(sessions[0], job)) if needs_service else ""
         redactor = Redactor()
@@ -252,7 +252,7 @@ def _context(session: Session, job: ExecutionRequest, client: Provider, keys: Ke
         internal_errors=[],
         provenance=ApprovalProvenance(Path(manifest.files[0].path).parent).trace,
         readings=job.readings,
-        still_locked=session.hold.lasts,
+        still_locked=session.lease.lasts,
         vanished=vanished_jobs(manifest, (job.fleet or session.progress).known(service)),
         elsewhere=job.fleet.known(service) if job.fleet is not None else {},
         training_stats=TrainingStats.known(session.progress.model(service, plan.model) for plan in job.plans),

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from runner.app.state.open_state import local_state, open_state
 from runner.errors import LockedError, StateError, UsageError
 from runner.journal.checkpoint import Enough, always, read_progress
-from runner.journal.lock import Held, Holder, break_lock, look
+from runner.journal.lock import Held, Holder, break_lock, current_holder
 from runner.journal.partitions import FOLDER, home_by_name, lineage_of, part_name
 from runner.journal.progress import Progress, merged
 from runner.journal.state_store import StateStore
@@ -60,11 +60,11 @@ def whole_of(state: str) -> str | None:
 
 
 @contextmanager
-def one_look(state: str) -> Iterator[None]:
-    """Show the journals as they are at the first look, without asking for them again."""
+def snapshot(state: str) -> Iterator[None]:
+    """Show the journals as they are at the first read, without asking for them again."""
     with ExitStack() as stack:
         for place in map(open_state, partitions_of(state)):
-            stack.enter_context(place.one_look())
+            stack.enter_context(place.snapshot())
         yield
 
 
@@ -217,7 +217,7 @@ def _unlock(state: str, run_id: str) -> Holder:
             "A lease is not taken from a run: it ends as soon as its run does not renew it any more.",
             hint="Wait for that, for example with --lock-timeout 10m; the next run then continues.",
         )
-    held = look(folder)
+    held = current_holder(folder)
     holder = held.holder if held else None
     if held is None or holder is None or holder.run_id != run_id:
         who = "nobody does" if held is None else f"run {holder.run_id} does" if holder else "another command does"

@@ -59,7 +59,7 @@ class Session(Struct, frozen=True, kw_only=True):
     recorder: Recorder
     found: StateMark
     found_at: str | None
-    hold: Lease
+    lease: Lease
     missing: tuple[Finding, ...] = ()
 
     @property
@@ -184,7 +184,7 @@ class Session(Struct, frozen=True, kw_only=True):
             LockedError: one of them may still be alive.
         """
         lost = [run.run_id for run in self.progress.runs.values() if run.report is None and run.run_id != self.run_id]
-        alive = next((run_id for run_id in lost if not self.hold.has_ended(run_id)), None)
+        alive = next((run_id for run_id in lost if not self.lease.has_ended(run_id)), None)
         if alive is not None:
             raise LockedError(
                 f"Run {alive} has not ended, and its lease on the state {self.state.address} is still young.",
@@ -281,7 +281,7 @@ def unchecked_session(  # noqa: PLR0913 -- how a state is held, named one by one
     place.require_journal()
     if lock_timeout and (held := place.holder()) is not None:
         listener(None, Preparing(what=f"waiting for {held.who} to end"))
-    with place.held(run_id, timeout=lock_timeout.total_seconds()) as hold:
+    with place.held(run_id, timeout=lock_timeout.total_seconds()) as lease:
         store = place.open_log(afresh=afresh)
         try:
             progress = _taken_in(store, place, enough)
@@ -296,7 +296,7 @@ def unchecked_session(  # noqa: PLR0913 -- how a state is held, named one by one
                 recorder=recorder,
                 found=state_mark(progress),
                 found_at=progress.last_at,
-                hold=hold,
+                lease=lease,
                 missing=losses(place, store, progress, afresh=afresh),
             )
         finally:

@@ -67,4 +67,4 @@ def _lines(console: Console, model: str, proposed: Proposed) -> Iterator[str]:
     yield f"{model}: what serves has {values or 'no metrics that are known'}; until now {proposed.replaces}"
     if proposed.candidate is not None:
         yield f"Candidate {proposed.candidate} beside what you state of the incumbent:"
-        yield from metrics_table(proposed.metrics, width=console.error_look.columns).splitlines()
+        yield from metrics_table(proposed.metrics, width=console.error_terminal.columns).splitlines()

@@ -56,7 +56,7 @@ def _run(console: Console, found: ShownRun, state: str) -> Iterator[str]:
     )
     yield inline(f"{report.command} {report.run_id}, exit code {report.exit_code}")
     summary = replace(report, models=models)
-    yield from report_lines(console.look, summary, run_shown(state, report.run_id), state_option(state))
+    yield from report_lines(console.terminal, summary, run_shown(state, report.run_id), state_option(state))
     for model in with_short_ids(found.settled):
         yield inline(f"since then: {model.name} {in_words(model.last_outcome or '')}: {model.last_reason}")
 

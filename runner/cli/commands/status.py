@@ -10,7 +10,7 @@ import click
 from msgspec.structs import replace
 
 from runner.app.queries.status import ModelStatus, Status, next_steps, status
-from runner.app.state.partitions import one_look
+from runner.app.state.partitions import snapshot
 from runner.cli import options
 from runner.cli.command_group import Command
 from runner.cli.console import Console, warn_of_loss
@@ -132,7 +132,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     console: Console,
 ) -> int:
     """Show each model's incumbent, job in training, pending approval and last outcome."""
-    with one_look(state):
+    with snapshot(state):
         found = status(state, refreshed=refresh, manifest=manifest, trusted_hosts=trusted_hosts, warn=console.warning)
         warn_of_loss(console, state)
         if outcomes:

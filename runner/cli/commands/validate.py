@@ -35,7 +35,7 @@ def _lines(found: Validation, console: Console) -> list[str]:
         return []
     from runner.cli.terminal.excerpt import problem_lines  # noqa: PLC0415 -- nothing to show of a manifest without problems
 
-    return list(problem_lines(found.problems, console.look))
+    return list(problem_lines(found.problems, console.terminal))
 
 
 def _summary(found: Validation) -> str:

@@ -28,7 +28,7 @@ def wants_plain(environment: Mapping[str, str]) -> bool:
     return bool(environment.get("NO_COLOR"))
 
 
-def look_of(stream: TextIO, *, plain: bool, environment: Mapping[str, str] = os.environ) -> TerminalCapabilities:
+def terminal_of(stream: TextIO, *, plain: bool, environment: Mapping[str, str] = os.environ) -> TerminalCapabilities:
     """Return what the stream can show; `plain` forbids colours. FORCE_COLOR wishes them for files and pipes too."""
     plain = plain or wants_plain(environment)
     forced = environment.get("FORCE_COLOR", "0") not in ("", "0") and not plain
@@ -60,9 +60,9 @@ class Symbol(Struct, frozen=True, kw_only=True):
     ascii: str
     colour: str
 
-    def shown(self, look: TerminalCapabilities) -> str:
+    def shown(self, terminal: TerminalCapabilities) -> str:
         """Return the symbol that the stream can show."""
-        return self.symbol if look.symbols else self.ascii
+        return self.symbol if terminal.symbols else self.ascii
 
 
 TROUBLE = Symbol(symbol="!", ascii="!", colour="yellow")
@@ -76,14 +76,14 @@ def outcome_sign(outcome: Outcome) -> Symbol:
     return Symbol(symbol=traits.sign, ascii=traits.ascii, colour=traits.colour)
 
 
-def turning(seconds: float, look: TerminalCapabilities) -> str:
+def turning(seconds: float, terminal: TerminalCapabilities) -> str:
     """Return the sign of work that continues, another one each tenth of a second."""
-    turns = _TURNS[0 if look.symbols else 1]
+    turns = _TURNS[0 if terminal.symbols else 1]
     return turns[int(seconds * 10) % len(turns)]
 
 
-def bar(share: float, width: int, look: TerminalCapabilities) -> str:
+def bar(share: float, width: int, terminal: TerminalCapabilities) -> str:
     """Return a bar of `width` columns, of which the share is full."""
-    steps = _BARS[0 if look.symbols else 1]
+    steps = _BARS[0 if terminal.symbols else 1]
     full, part = divmod(int(min(max(share, 0.0), 1.0) * width * (len(steps) - 1)), len(steps) - 1)
     return (steps[-1] * full + steps[part] * (width > full)).ljust(width, steps[0])

@@ -12,24 +12,24 @@ _CUT = "..."
 _FEWEST = 20
 
 
-def problem_lines(problems: Sequence[Problem], look: TerminalCapabilities) -> Iterator[str]:
+def problem_lines(problems: Sequence[Problem], terminal: TerminalCapabilities) -> Iterator[str]:
     """Yield the lines of all problems."""
     for problem, excerpt in zip(problems, excerpts(problems), strict=True):
         yield inline(problem.line_text())
         if excerpt is not None:
-            yield from _pointed(problem, excerpt, look)
+            yield from _pointed(problem, excerpt, terminal)
 
 
-def _pointed(problem: Problem, excerpt: SourceExcerpt, look: TerminalCapabilities) -> Iterator[str]:
+def _pointed(problem: Problem, excerpt: SourceExcerpt, terminal: TerminalCapabilities) -> Iterator[str]:
     gutter = f"{problem.line:>5} | "
     before, after = inline(excerpt.text[: excerpt.place]), inline(excerpt.text[excerpt.place :].rstrip())
-    before, after = _around(before, after, max((look.columns or _COLUMNS) - len(gutter) - 1, _FEWEST))
+    before, after = _around(before, after, max((terminal.columns or _COLUMNS) - len(gutter) - 1, _FEWEST))
     yield f"{gutter}{before}{after}"
-    yield f"{' ' * 5} | {' ' * columns_of(before)}{_caret(problem, look)}"
+    yield f"{' ' * 5} | {' ' * columns_of(before)}{_caret(problem, terminal)}"
 
 
-def _caret(problem: Problem, look: TerminalCapabilities) -> str:
-    if not look.colour:
+def _caret(problem: Problem, terminal: TerminalCapabilities) -> str:
+    if not terminal.colour:
         return "^"
     return f"\x1b[1;{31 if problem.severity == 'error' else 33}m^\x1b[0m"
 

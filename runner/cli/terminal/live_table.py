@@ -64,22 +64,22 @@ _DOING = {
 class FrameSize(Struct, frozen=True, kw_only=True):
     """What all lines of a picture share; columns are those of the terminal, and of the names."""
 
-    look: TerminalCapabilities
+    terminal: TerminalCapabilities
     columns: int
     name_columns: int
 
 
-def draw(board: LiveState, *, now: float, began: float, look: TerminalCapabilities) -> list[Text]:
+def draw(board: LiveState, *, now: float, began: float, terminal: TerminalCapabilities) -> list[Text]:
     """Return the lines of the picture at `now` of a run that began at `began`, both in the clock's seconds.
 
     No line is longer than the terminal is wide. The last one is empty: there a shell continues when the run is killed.
     """
-    columns = max((look.columns or 80) - 1, 10)  # a full line would make some terminals add an empty one
+    columns = max((terminal.columns or 80) - 1, 10)  # a full line would make some terminals add an empty one
     counts = _counts(board, now - began, 0, columns)  # as many lines as with what is shown
-    rows = board.picked(max(look.rows - len(counts) - _OTHER_LINES, _FEWEST_LINES))
+    rows = board.picked(max(terminal.rows - len(counts) - _OTHER_LINES, _FEWEST_LINES))
     longest = max((cell_len(inline(row.name)) for row in rows), default=0)
     name_columns = min(longest, max(columns // 4, 8))
-    shape = FrameSize(look=look, columns=columns, name_columns=name_columns)
+    shape = FrameSize(terminal=terminal, columns=columns, name_columns=name_columns)
     lines = [_line(row, now, shape) for row in rows]
     lines += _counts(board, now - began, len(rows), columns)
     for line in lines:
@@ -91,38 +91,38 @@ def _line(row: LiveRow, now: float, shape: FrameSize) -> Text:
     name = Text(cut_middle(inline(row.name), shape.name_columns))
     name.append(" " * (shape.name_columns - cell_len(name.plain)))
     line = name.append("  ").append(_state(row, now, shape)).append("  ")
-    return line.append(_detail(row, now, shape.columns - cell_len(line.plain), shape.look))
+    return line.append(_detail(row, now, shape.columns - cell_len(line.plain), shape.terminal))
 
 
 def _state(row: LiveRow, now: float, shape: FrameSize) -> Text:
-    look = shape.look
+    terminal = shape.terminal
     if row.outcome:
         sign = outcome_sign(row.outcome)
-        text, style = f"{sign.shown(look)} {in_words(row.outcome)}", sign.colour
+        text, style = f"{sign.shown(terminal)} {in_words(row.outcome)}", sign.colour
     elif row.stage is None:
         text, style = f"  {QUEUED}", "bright_black"
     else:
-        text, style = f"{turning(now, look)} {_DOING[row.stage]}", "cyan"
+        text, style = f"{turning(now, terminal)} {_DOING[row.stage]}", "cyan"
     return Text(f"{text:{_STATE_COLUMNS}}" if shape.columns >= FEWEST_COLUMNS else text, style)
 
 
-def _detail(row: LiveRow, now: float, room: int, look: TerminalCapabilities) -> Text:
+def _detail(row: LiveRow, now: float, room: int, terminal: TerminalCapabilities) -> Text:
     if row.outcome:
         return Text(inline(row.reason))
     if row.trouble:
         told = cut_middle(inline(row.trouble), room - 2)  # which call is first, what came of it last
-        return Text(f"{TROUBLE.shown(look)} {told}", TROUBLE.colour)
+        return Text(f"{TROUBLE.shown(terminal)} {told}", TROUBLE.colour)
     if row.flow is not None:
-        return _upload(row.flow, room, look)
+        return _upload(row.flow, room, terminal)
     if row.stage == PlanStage.WAIT and row.training_from is not None:
-        return _training(row, now - row.training_from, room, look)
+        return _training(row, now - row.training_from, room, terminal)
     if row.began is not None:
         waits = "  waiting to send" if row.stage == PlanStage.UPLOAD else ""
         return Text(f"{clock(now - row.began)}{waits}", "bright_black")
     return Text("")
 
 
-def _upload(flow: Flow, room: int, look: TerminalCapabilities) -> Text:
+def _upload(flow: Flow, room: int, terminal: TerminalCapabilities) -> Text:
     """Return as much of an upload as there is room for: a bar, its share, its bytes, their speed, and what is left."""
     share = flow.sent / max(flow.total, 1)
     parts = {"share": f"{share:3.0%}", "bytes": size_of(flow.sent, flow.total), "speed": "", "left": ""}
@@ -134,15 +134,15 @@ def _upload(flow: Flow, room: int, look: TerminalCapabilities) -> Text:
     for shortest, names in _UPLOADS:
         spare = room - sum(most[name] + len(_SPACE) for name in names)
         if spare >= shortest:
-            shown = [bar(share, min(spare, _LONGEST_BAR), look)] if shortest else []
+            shown = [bar(share, min(spare, _LONGEST_BAR), terminal)] if shortest else []
             return Text(_SPACE.join(part for part in (*shown, *(parts[name] for name in names)) if part))
     return Text(parts["share"])
 
 
-def _training(row: LiveRow, elapsed: float, room: int, look: TerminalCapabilities) -> Text:
+def _training(row: LiveRow, elapsed: float, room: int, terminal: TerminalCapabilities) -> Text:
     if row.expected_s:
         share = elapsed / row.expected_s
-        text = Text(_bar(share, room, look)).append(f"{clock(elapsed)} of about {clock(row.expected_s)}")
+        text = Text(_bar(share, room, terminal)).append(f"{clock(elapsed)} of about {clock(row.expected_s)}")
     else:
         text = Text(clock(elapsed))
     return text.append(
@@ -150,10 +150,10 @@ def _training(row: LiveRow, elapsed: float, room: int, look: TerminalCapabilitie
     )
 
 
-def _bar(share: float, room: int, look: TerminalCapabilities) -> str:
+def _bar(share: float, room: int, terminal: TerminalCapabilities) -> str:
     """Return a bar with a gap behind it, nothing where there is no room."""
     width = _LONGEST_BAR if room >= 70 else 10 if room >= 40 else 0
-    return f"{bar(share, width, look)} " if width else ""
+    return f"{bar(share, width, terminal)} " if width else ""
 
 
 def _counts(board: LiveState, elapsed: float, shown: int, columns: int) -> list[Text]:
@@ -226,14 +226,14 @@ class SteadyConsole(RichConsole):
 class LiveTable:
     """Draws a board on stderr until it is closed. Any thread may tell it event."""
 
-    def __init__(self, look: Callable[[], TerminalCapabilities], *, keep: bool) -> None:
+    def __init__(self, terminal: Callable[[], TerminalCapabilities], *, keep: bool) -> None:
         """Begin to draw.
 
         Args:
-            look: what the terminal can show now; asked again for each picture, since windows change.
+            terminal: what the terminal can show now; asked again for each picture, since windows change.
             keep: leave the last picture on the screen.
         """
-        self._look = look
+        self._look = terminal
         self._board = LiveState()
         self._guard = threading.Lock()
         self._above: deque[str] = deque()
@@ -242,7 +242,7 @@ class LiveTable:
         self._drawn: tuple[int, list[int]] = (0, [])  # the last picture's terminal and lines, in columns
         self.broken = False
         console = SteadyConsole(
-            file=sys.stderr, force_terminal=True, color_system="auto" if look().colour else None, highlight=False
+            file=sys.stderr, force_terminal=True, color_system="auto" if terminal().colour else None, highlight=False
         )
         self._console = console
         self._live = Live(
@@ -282,12 +282,12 @@ class LiveTable:
         while self._above:
             self._console.print(Text(self._above[0]), soft_wrap=True)
             self._above.popleft()
-        look = self._look()
-        self._clear_reflowed(look.columns or 0)
+        terminal = self._look()
+        self._clear_reflowed(terminal.columns or 0)
         with self._guard:
-            lines = draw(self._board, now=time.monotonic(), began=self._began, look=look)
+            lines = draw(self._board, now=time.monotonic(), began=self._began, terminal=terminal)
         self._live.update(Group(*lines), refresh=True)
-        self._drawn = (look.columns or 0, [cell_len(line.plain) for line in lines])
+        self._drawn = (terminal.columns or 0, [cell_len(line.plain) for line in lines])
 
     def _clear_reflowed(self, columns: int) -> None:
         """Take away what the last picture takes beyond its own lines, now that its window is narrower.

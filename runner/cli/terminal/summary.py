@@ -32,7 +32,7 @@ _FEWEST = 5
 _GAP = 2  # columns between two cells
 
 
-def render_summary(report: Report, look: TerminalCapabilities, *, room: int, option: str = "") -> str:
+def render_summary(report: Report, terminal: TerminalCapabilities, *, room: int, option: str = "") -> str:
     """Return the models of a report with their outcomes and reasons, in at most `room` lines, but in five at least.
 
     Where not all fit, reasons are cut, first those of models that want nobody; then models are counted. `option` is
@@ -41,10 +41,10 @@ def render_summary(report: Report, look: TerminalCapabilities, *, room: int, opt
     models, room = report.models, max(room, _FEWEST)
     urgent = by_urgency(models)
     for shown, whole in ((models, _all), (urgent, _wants_a_person), (urgent, _none)) if len(models) <= room else ():
-        text = _printed(_table(shown, look, whole), look)
+        text = _printed(_table(shown, terminal, whole), terminal)
         if text.count("\n") < room:
             return text
-    return _printed(Group(*_grouped(urgent, look, room, option)), look)
+    return _printed(Group(*_grouped(urgent, terminal, room, option)), terminal)
 
 
 def _all(_model: ModelReport) -> bool:
@@ -60,31 +60,31 @@ def _none(_model: ModelReport) -> bool:
 
 
 def _table(
-    models: Sequence[ModelReport], look: TerminalCapabilities, whole: Callable[[ModelReport], bool]
+    models: Sequence[ModelReport], terminal: TerminalCapabilities, whole: Callable[[ModelReport], bool]
 ) -> RenderableType:
     """Return a line a model; a reason that is wanted whole continues in the next line, others are cut."""
-    columns = look.columns or 80
+    columns = terminal.columns or 80
     if columns < FEWEST_COLUMNS:
-        return _stacked(models, look, whole)
+        return _stacked(models, terminal, whole)
     names = _name_columns(models, columns // 3)
-    states = max((cell_len(_outcome(model, look).plain) for model in models), default=0)
+    states = max((cell_len(_outcome(model, terminal).plain) for model in models), default=0)
     room = columns - names - states - 2 * _GAP
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
     for width in (names, states, room):
         table.add_column(overflow="fold", width=width)
     for model in models:
-        table.add_row(*_cells(model, look, names, None if whole(model) else room))
+        table.add_row(*_cells(model, terminal, names, None if whole(model) else room))
     return table
 
 
-def _cells(model: ModelReport, look: TerminalCapabilities, names: int, room: int | None) -> tuple[Text, Text, Text]:
+def _cells(model: ModelReport, terminal: TerminalCapabilities, names: int, room: int | None) -> tuple[Text, Text, Text]:
     """Return a model's name, outcome and reason; with `room` for the reason it and the name are cut."""
     name = inline(model.name)
     if room is None:
-        return Text(name), _outcome(model, look), Text(_told(model))
+        return Text(name), _outcome(model, terminal), Text(_told(model))
     reason = Text(_told_shortly(model))
     cut(reason, room)
-    return Text(cut_middle(name, names)), _outcome(model, look), reason
+    return Text(cut_middle(name, names)), _outcome(model, terminal), reason
 
 
 def _told(model: ModelReport) -> str:
@@ -102,22 +102,22 @@ def _told_shortly(model: ModelReport) -> str:
 
 
 def _stacked(
-    models: Sequence[ModelReport], look: TerminalCapabilities, whole: Callable[[ModelReport], bool]
+    models: Sequence[ModelReport], terminal: TerminalCapabilities, whole: Callable[[ModelReport], bool]
 ) -> RenderableType:
     """Return each model's name behind its outcome, and below that its reason where it is wanted."""
     lines: list[RenderableType] = []
     for model in models:
-        lines.append(_outcome(model, look).append("  ").append(inline(model.name), "default"))
+        lines.append(_outcome(model, terminal).append("  ").append(inline(model.name), "default"))
         if whole(model):
             lines.append(Padding(Text(_told(model), overflow="fold"), (0, 0, 0, 4)))
     return Group(*lines)
 
 
-def _grouped(models: Sequence[ModelReport], look: TerminalCapabilities, room: int, option: str) -> Iterator[Text]:
+def _grouped(models: Sequence[ModelReport], terminal: TerminalCapabilities, room: int, option: str) -> Iterator[Text]:
     """Yield a heading for each outcome that needs a person with some of its models, and a line that counts the rest."""
     counts = Counter(model.outcome for model in models)
     shares = _shares({outcome: counts[outcome] for outcome in NEEDS_PERSON if counts[outcome]}, room - 1)
-    columns = look.columns or 80
+    columns = terminal.columns or 80
     shown = {
         outcome: list(islice((model for model in models if model.outcome == outcome), shares[outcome]))
         for outcome in shares
@@ -125,14 +125,16 @@ def _grouped(models: Sequence[ModelReport], look: TerminalCapabilities, room: in
     names = _name_columns(list(chain(*shown.values())), columns - 4 if columns < FEWEST_COLUMNS else columns // 4)
     for outcome, share in shares.items():
         sign = outcome_sign(outcome)
-        line = Text().append(f"{sign.shown(look)} {counts[outcome]} {in_words(outcome)}", f"bold {sign.colour}")
+        line = Text().append(f"{sign.shown(terminal)} {counts[outcome]} {in_words(outcome)}", f"bold {sign.colour}")
         rest = f"  all: retrain status --outcome {outcome}{option}"
         if counts[outcome] > share and cell_len(line.plain + rest) <= columns:
             line.append(rest)
         yield line
         yield from _lines(shown[outcome], names, columns)
     others = [(outcome_sign(outcome), outcome) for outcome in BY_URGENCY if counts[outcome] and outcome not in shares]
-    parts = (Text(f"{sign.shown(look)} {counts[outcome]} {in_words(outcome)}", sign.colour) for sign, outcome in others)
+    parts = (
+        Text(f"{sign.shown(terminal)} {counts[outcome]} {in_words(outcome)}", sign.colour) for sign, outcome in others
+    )
     line = Text("   ").join(parts)
     cut(line, columns)
     yield line
@@ -161,18 +163,18 @@ def _name_columns(models: Sequence[ModelReport], most: int) -> int:
     return min(max((cell_len(inline(model.name)) for model in models), default=0), max(most, 8))
 
 
-def _outcome(model: ModelReport, look: TerminalCapabilities) -> Text:
+def _outcome(model: ModelReport, terminal: TerminalCapabilities) -> Text:
     sign = outcome_sign(model.outcome)
-    return Text().append(f"{sign.shown(look)} {in_words(model.outcome)}", sign.colour)
+    return Text().append(f"{sign.shown(terminal)} {in_words(model.outcome)}", sign.colour)
 
 
-def _printed(table: RenderableType, look: TerminalCapabilities) -> str:
+def _printed(table: RenderableType, terminal: TerminalCapabilities) -> str:
     stream = io.StringIO()
     console = RichConsole(
         file=stream,
-        width=look.columns,
-        force_terminal=look.colour,
-        color_system="standard" if look.colour else None,
+        width=terminal.columns,
+        force_terminal=terminal.colour,
+        color_system="standard" if terminal.colour else None,
         highlight=False,
         _environ={},
     )

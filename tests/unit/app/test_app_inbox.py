@@ -187,7 +187,7 @@ def test_decisions_of_one_second_are_taken_in_the_order_they_were_left(world: Pr
         at_once = decision.left_at.replace(decision.left_at[20:26], f"{number:06}")
         left_in_turn.append(leave(world, replace(decision, left_at=at_once)).decision_id)
     assert sorted(left_in_turn) != left_in_turn
-    found = DecisionInbox(world.store).look(set_aside=False)
+    found = DecisionInbox(world.store).pending(set_aside=False)
     assert [decision.decision_id for decision in found.decisions] == left_in_turn
 
 
@@ -314,7 +314,7 @@ def test_who_read_an_entry_before_it_was_withdrawn_cannot_claim_it(world: Projec
     world.run()
     decision = leave(world, reviewed(world))
     inbox = DecisionInbox(world.store)
-    [seen] = inbox.look(set_aside=True).decisions
+    [seen] = inbox.pending(set_aside=True).decisions
     assert inbox.withdraw(decision.decision_id)
     assert not inbox.claim(seen.decision_id, "20260301T040506Z-1a2b3c")
     assert world.store.inbox.pending() == ()

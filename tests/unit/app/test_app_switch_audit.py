@@ -25,7 +25,7 @@ def found(facts: Iterable[Fact], *, runs: tuple[str, ...] = (RUN,)) -> list[str]
     links = chained([draft(run_started(), model=None), *(draft(fact) for fact in facts)])
     audit = SwitchAudit(runs)
     for link in links:
-        audit.look(link)
+        audit.take(link)
     return [f"{finding.where} {finding.what}" for finding in audit.findings]
 
 
@@ -129,5 +129,5 @@ def test_a_switch_after_a_move_refers_to_the_decision_before_it() -> None:
     for name, findings in (("other", 0), ("churn", 1)):
         audit = SwitchAudit((RUN,))
         for one in chained([*before, draft(moved, model=None), draft(intended, model=name)]):
-            audit.look(one)
+            audit.take(one)
         assert len(audit.findings) == findings

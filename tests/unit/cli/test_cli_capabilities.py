@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.cli.terminal.capabilities import look_of
+from runner.cli.terminal.capabilities import terminal_of
 from runner.cli.terminal.stdio import has_own_encoding
 
 UTF8 = {"LANG": "ja_JP.UTF-8", "TERM": "xterm"}
@@ -23,9 +23,9 @@ def terminal(encoding: str = "utf-8") -> FakeTerminal:
 
 
 def test_a_terminal_has_colours_symbols_and_a_size() -> None:
-    look = look_of(terminal(), plain=False, environment=UTF8)
-    assert (look.colour, look.symbols, look.live) == (True, True, True)
-    assert look.columns is not None
+    found = terminal_of(terminal(), plain=False, environment=UTF8)
+    assert (found.colour, found.symbols, found.live) == (True, True, True)
+    assert found.columns is not None
 
 
 @pytest.mark.parametrize(
@@ -40,19 +40,19 @@ def test_a_terminal_has_colours_symbols_and_a_size() -> None:
     ],
 )
 def test_colours_are_given_up_when_anybody_wishes(more: dict[str, str], plain: bool, colour: bool) -> None:
-    assert look_of(terminal(), plain=plain, environment={**UTF8, **more}).colour is colour
+    assert terminal_of(terminal(), plain=plain, environment={**UTF8, **more}).colour is colour
 
 
 def test_a_file_has_neither_colours_nor_symbols_nor_a_width() -> None:
-    look = look_of(io.StringIO(), plain=False, environment=UTF8)
-    assert (look.colour, look.symbols, look.columns, look.live) == (False, False, None, False)
-    assert look_of(io.StringIO(), plain=False, environment={"FORCE_COLOR": "1"}).colour
+    found = terminal_of(io.StringIO(), plain=False, environment=UTF8)
+    assert (found.colour, found.symbols, found.columns, found.live) == (False, False, None, False)
+    assert terminal_of(io.StringIO(), plain=False, environment={"FORCE_COLOR": "1"}).colour
 
 
 @pytest.mark.parametrize("more", [{"CI": "true"}, {"TERM": "dumb"}, {"TERM": ""}])
 def test_lines_are_not_written_anew_where_nobody_watches(more: dict[str, str]) -> None:
     live = more.get("TERM") == ""  # set to nothing is not dumb; curses would be asked, and is not
-    assert look_of(terminal(), plain=False, environment={**UTF8, **more}).live is live
+    assert terminal_of(terminal(), plain=False, environment={**UTF8, **more}).live is live
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ def test_the_locale_of_a_terminal_decides_on_symbols(
 ) -> None:
     stream = terminal(encoding)
     assert has_own_encoding(stream, environment) is own
-    assert look_of(stream, plain=False, environment=environment).symbols is symbols
+    assert terminal_of(stream, plain=False, environment=environment).symbols is symbols
 
 
 def test_a_stream_that_was_closed_shows_nothing() -> None:
     stream = io.StringIO()
     stream.close()
-    assert look_of(stream, plain=False, environment=UTF8).columns is None
+    assert terminal_of(stream, plain=False, environment=UTF8).columns is None
 
 
 HEAVY = {"rich", "jsonschema", "requests", "msgspec", "jinja2"}

@@ -40,9 +40,9 @@ def lines(
 ) -> list[str]:
     """Return the picture as it would be printed, without the empty line at its end."""
     stream = io.StringIO()
-    look = TerminalCapabilities(columns=columns, rows=rows, symbols=symbols, live=True)
+    terminal = TerminalCapabilities(columns=columns, rows=rows, symbols=symbols, live=True)
     console = Console(file=stream, width=columns, color_system=None, highlight=False)
-    console.print(Group(*draw(found, now=now, began=0.0, look=look)))
+    console.print(Group(*draw(found, now=now, began=0.0, terminal=terminal)))
     *shown, last = stream.getvalue().splitlines()
     assert last == ""
     return shown

@@ -99,12 +99,12 @@ def test_a_window_that_becomes_narrower_keeps_nothing_of_the_last_picture(monkey
     stream, narrow, marks = io.StringIO(), threading.Event(), list[int]()
     monkeypatch.setattr("sys.stderr", stream)
 
-    def look() -> TerminalCapabilities:
+    def terminal() -> TerminalCapabilities:
         if narrow.is_set():
             marks.append(stream.tell())
         return TerminalCapabilities(columns=40 if narrow.is_set() else 120, rows=24, live=True)
 
-    table = LiveTable(look, keep=True)
+    table = LiveTable(terminal, keep=True)
     for number in range(3):
         table.tell(f"model_{number}", ModelEnded(outcome="failed", reason="why " * 30))
     wait_for(lambda: "3 of 3 done" in stream.getvalue())

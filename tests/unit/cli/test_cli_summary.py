@@ -121,8 +121,11 @@ def test_where_a_model_has_one_line_its_first_metric_comes_before_the_reason(cou
 
 
 def test_a_report_that_is_in_a_store_is_named_by_the_command_that_opens_it() -> None:
-    found, look = report("switched"), Console().look
-    kept = [*report_lines(look, found, "state/runs/1", ""), *report_lines(look, found, "s3://b/p/runs/1", " --state x")]
+    found, terminal = report("switched"), Console().terminal
+    kept = [
+        *report_lines(terminal, found, "state/runs/1", ""),
+        *report_lines(terminal, found, "s3://b/p/runs/1", " --state x"),
+    ]
     assert [line for line in kept if line.startswith("report: ")] == [
         "report: state/runs/1/report.html",
         f"report: retrain report {found.run_id} --open --state x",

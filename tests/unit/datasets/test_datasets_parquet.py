@@ -122,7 +122,7 @@ def test_what_is_no_parquet_is_refused_without_its_content(tmp_path: Path) -> No
 def test_a_table_that_becomes_too_large_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "SELECT repeat('x', 1000) AS s FROM range(400000)")
     monkeypatch.setattr(parquet, "MOST_BYTES", 1000)
-    monkeypatch.setattr(parquet, "_LOOK_S", 0.001)
+    monkeypatch.setattr(parquet, "_POLL_S", 0.001)
     with pytest.raises(ModelError, match="more than 1,000 bytes"):
         FileCache().metadata(found(tmp_path))
 

@@ -75,7 +75,7 @@ def test_sessions_and_readers_find_the_store_by_its_scheme(world: World, monkeyp
     with session("memory://state", lock_timeout=timedelta(0)) as opened:
         with pytest.raises(LockedError), session("memory://state", lock_timeout=timedelta(0)):
             pass
-        assert opened.hold.lasts()
+        assert opened.lease.lasts()
     state = world.store
     assert isinstance(state, MemoryState)
     assert {name.rpartition("/")[2] for name in state.blobs.files} >= {"report.json", "report.html", "journal.jsonl"}

@@ -83,7 +83,7 @@ def test_what_is_no_address_is_refused_without_its_query(text: str) -> None:
 def test_an_object_is_found_listed_and_read(server: S3Server, store: ObjectReader) -> None:
     server.put("read/a.csv", CONTENT)
     server.put("read/deep/b.csv", CONTENT)
-    info = store.look("read/a.csv")
+    info = store.head("read/a.csv")
     assert (info.size, store.read(info, 0, info.size), store.read(info, 3, 9)) == (len(CONTENT), CONTENT, CONTENT[3:9])
     assert [found.key for found in store.list("read", deep=False)] == ["read/a.csv"]
     assert [found.key for found in store.list("read")] == ["read/a.csv", "read/deep/b.csv"]
@@ -91,7 +91,7 @@ def test_an_object_is_found_listed_and_read(server: S3Server, store: ObjectReade
 
 def test_what_was_replaced_is_not_read(server: S3Server, store: ObjectReader) -> None:
     server.put("replaced.csv", CONTENT)
-    info = store.look("replaced.csv")
+    info = store.head("replaced.csv")
     server.put("replaced.csv", CONTENT[::-1])
     assert trouble(lambda: store.read(info, 0, info.size))[0] == "replaced"
 
@@ -100,7 +100,7 @@ def test_a_store_that_does_not_obey_a_condition_gives_nothing_of_another_object(
     server: S3Server, store: ObjectReader
 ) -> None:
     server.put("lying.csv", CONTENT)
-    info = store.look("lying.csv")
+    info = store.head("lying.csv")
     headers = {"ETag": '"other"', "Last-Modified": "Mon, 30 Nov 2026 10:00:00 GMT"}
     server.instead[f"GET /{BUCKET}/lying.csv"] = Response(CONTENT, 200, headers)
     assert trouble(lambda: store.read(info, 0, info.size))[0] == "replaced"
@@ -109,7 +109,7 @@ def test_a_store_that_does_not_obey_a_condition_gives_nothing_of_another_object(
 def test_a_weak_etag_is_none(server: S3Server, store: ObjectReader) -> None:
     headers = {"ETag": 'W/"x"', "Last-Modified": "Mon, 30 Nov 2026 10:00:00 GMT", "Content-Length": "5"}
     server.instead[f"HEAD /{BUCKET}/weak.csv"] = Response(b"", 200, headers)
-    assert store.look("weak.csv").etag is None
+    assert store.head("weak.csv").etag is None
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_refusal_is_told_in_our_words(
     server: S3Server, store: ObjectReader, status: int, body: str, expected: Cause
 ) -> None:
     server.put("refused.csv", CONTENT)
-    info = store.look("refused.csv")
+    info = store.head("refused.csv")
     server.instead[f"GET /{BUCKET}/refused.csv"] = Response(f"<Error>{body}</Error>", status)
     assert trouble(lambda: store.read(info, 0, info.size))[0] == expected
 
@@ -149,7 +149,7 @@ def test_an_answer_that_does_not_come_whole_in_its_time_is_left(
         web.pages["/b1/a.csv"] = page
         address = ObjectAddress(scheme="s3", bucket="b1", key="", endpoint=web.url, region="eu-west-1")
         store = ObjectReader(address, Waits(connect=0.3, silence=0.3, request=1, retries=1, retrying=2))
-        info = store.look("a.csv")
+        info = store.head("a.csv")
         assert trouble(lambda: store.read(info, 0, info.size))[0] == expected
 
 
@@ -158,7 +158,7 @@ def test_nothing_that_listens_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in CANARIES.items():
         monkeypatch.setenv(name, text)
     store = ObjectReader(address, BRIEF)
-    assert trouble(lambda: store.look("a.csv")) == (
+    assert trouble(lambda: store.head("a.csv")) == (
         "silent",
         "cannot be read: its store cannot be reached, or did not answer in time",
     )
@@ -169,7 +169,7 @@ def test_a_machine_without_credentials_is_told(server: S3Server, monkeypatch: py
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
     store = ObjectReader(read_object_address(server.address("")), BRIEF)
-    assert trouble(lambda: store.look("a.csv")) == (
+    assert trouble(lambda: store.head("a.csv")) == (
         "no-credentials",
         "cannot be read: there are no valid credentials for its store",
     )
@@ -191,7 +191,7 @@ def test_a_store_on_this_machine_is_reached_without_a_proxy(
     monkeypatch.setenv("AWS_CANARY", name)  # another environment has another client
     server.instead.clear()
     server.put("near.csv", CONTENT)
-    assert ObjectReader(read_object_address(server.address("")), BRIEF).look("near.csv").size == len(CONTENT)
+    assert ObjectReader(read_object_address(server.address("")), BRIEF).head("near.csv").size == len(CONTENT)
 
 
 def test_settings_of_the_environment_that_cannot_be_used_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,10 +207,10 @@ def test_an_endpoint_of_the_environment_is_the_operators(server: S3Server, monke
     server.put("env.csv", CONTENT)
     address = ObjectAddress(scheme="s3", bucket=BUCKET, key="", region="eu-west-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
-    assert ObjectReader(address).look("env.csv").size == len(CONTENT)
+    assert ObjectReader(address).head("env.csv").size == len(CONTENT)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio.example:9000")
     store = ObjectReader(address, BRIEF)
-    assert trouble(lambda: store.look("env.csv")) == ("unencrypted", "cannot be read: its endpoint is not https")
+    assert trouble(lambda: store.head("env.csv")) == ("unencrypted", "cannot be read: its endpoint is not https")
 
 
 def test_an_endpoint_of_the_address_is_above_that_of_the_environment(
@@ -220,4 +220,4 @@ def test_an_endpoint_of_the_address_is_above_that_of_the_environment(
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     store = ObjectReader(read_object_address(server.address("")), BRIEF)
-    assert store.look("own.csv").size == len(CONTENT)
+    assert store.head("own.csv").size == len(CONTENT)

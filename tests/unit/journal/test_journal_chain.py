@@ -10,7 +10,7 @@ from runner.errors import StateError
 from runner.journal.chain import Link, Row, link, read_chain
 from runner.journal.events import Draft, StatusChanged, TrainingFailed
 from runner.lib.canonical_json import canonical_bytes
-from tests.unit.journal.journal_facts import RUN, chained, draft, run_started, status
+from tests.unit.journal.journal_facts import RUN, chained, draft, example, run_started, status
 
 
 def rows(count: int = 6) -> list[Row]:
@@ -185,6 +185,16 @@ def test_what_would_be_refused_when_it_is_read_is_not_written() -> None:
     for changes in ({"run_id": "../x"}, {"model": "a/b"}, {"at": "now"}, {"fact": status(job="")}):
         with pytest.raises(StateError, match="cannot be recorded"):
             link(msgspec.structs.replace(draft(), **changes), seq=1, prev="0" * 64)
+
+
+def test_a_part_of_another_form_breaks_a_sound_chain() -> None:
+    fact = msgspec.to_builtins(example("candidate_evaluated"))
+    assert len(list(read_chain([forged(fact=fact)]))) == 1
+    policy = {**fact["inputs"]["policy"], "type": "x"}
+    strange: tuple[dict[str, Any], ...] = ({"eval_sha256": "x"}, {"baseline": []}, {"policy": policy})
+    for changes in strange:
+        with pytest.raises(StateError, match="at event 1: its part 'inputs' has"):
+            list(read_chain([forged(fact={**fact, "inputs": {**fact["inputs"], **changes}})]))
 
 
 def test_options_that_no_run_has_break_a_sound_chain() -> None:

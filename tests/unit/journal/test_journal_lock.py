@@ -171,11 +171,11 @@ def test_a_process_that_has_ended_is_not_named_as_the_holder(folder: StateFolder
     with FileLock(folder.lock):
         for gone in ({"pid": int(ended.stdout)}, {"started": 1}):
             folder.holder.write_bytes(msgspec.json.encode(msgspec.structs.replace(note, **gone)))
-            assert lock.look(folder) == lock.Held(holder=None)
+            assert lock.current_holder(folder) == lock.Held(holder=None)
         for here in ({}, {"host": "elsewhere", "pid": int(ended.stdout)}):
             held = msgspec.structs.replace(note, **here)
             folder.holder.write_bytes(msgspec.json.encode(held))
-            assert lock.look(folder) == lock.Held(holder=held)
+            assert lock.current_holder(folder) == lock.Held(holder=held)
 
 
 @pytest.mark.parametrize("forged", [{"pid": -1}, {"pid": 0}, {"pid": 1}, {"run_id": "x; rm"}, {"run_id": "$(rm)"}])

@@ -473,7 +473,7 @@ def test_a_machine_that_begins_at_a_mark_keeps_what_follows_and_reads_older_even
         events(address)
 
 
-def test_readers_of_one_look_ask_for_nothing_twice(server: S3Server, forget_machine: Callable[[], None]) -> None:
+def test_readers_of_one_snapshot_ask_for_nothing_twice(server: S3Server, forget_machine: Callable[[], None]) -> None:
     address = server.address("prod")
     state = begun(address)
     log = opened(state)
@@ -483,7 +483,7 @@ def test_readers_of_one_look_ask_for_nothing_twice(server: S3Server, forget_mach
     state.blobs.put("checkpoint/latest", [b"mark"])
     forget_machine()
     reader = ObjectStore(address)
-    with reader.one_look():
+    with reader.snapshot():
         server.requests.clear()
         for _ in range(3):
             again = reader.read_log()

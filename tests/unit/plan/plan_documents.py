@@ -14,7 +14,7 @@ from runner.plan.document import (
     PlannedOptions,
     StateMark,
     Tool,
-    seal,
+    with_digest,
 )
 from runner.plan.model_plan import STAGES, Action
 
@@ -73,4 +73,4 @@ def document(**changes: Any) -> PlanDocument:
         models=(model(),),
         sha256=sha("0"),
     )
-    return seal(msgspec.structs.replace(made, **changes))
+    return with_digest(msgspec.structs.replace(made, **changes))
