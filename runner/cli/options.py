@@ -193,6 +193,11 @@ model = click.argument("model", shell_complete=known_models)
 force = click.option("--force", is_flag=True, help="Train again even if nothing changed.")
 refresh = click.option("--refresh", is_flag=True, help="Ask the service which model is in service.")
 no_switch = click.option("--no-switch", is_flag=True, help="Decide, but leave the switch to a later run.")
+shard = click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only this share of the state's partitions, counted from 1 (RETRAIN_SHARD; CI variables count too).",
+)
 manifest = click.option(
     "--manifest",
     multiple=True,

@@ -21,6 +21,7 @@ Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 FilePath = Annotated[str, msgspec.Meta(pattern=r"\A[^\x00]{1,4096}\Z")]
 Instant = Annotated[str, msgspec.Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")]
+Share = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{1,4}/[0-9]{1,4}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
@@ -51,13 +52,14 @@ class PlannedManifest(_Part, frozen=True, kw_only=True):
 
 
 class PlannedOptions(_Part, frozen=True, kw_only=True):
-    """The flags that change what a run does."""
+    """The flags that change what a run does; `shard` is the share `I/N` of the state's partitions, None for all."""
 
     select: tuple[str, ...]
     force: bool
     no_switch: bool
     emulator: bool
     allow_service_change: bool
+    shard: Share | None = None
 
 
 class StateMark(_Part, frozen=True, kw_only=True):
@@ -78,6 +80,8 @@ def state_mark(progress: Progress) -> StateMark:
 
 def joined_mark(marks: Sequence[StateMark]) -> StateMark:
     """Return where the journals of all partitions of a state end."""
+    if len(marks) == 1:
+        return marks[0]
     ends = [None if mark.head_sha256 is None else (mark.serial, mark.head_sha256) for mark in marks]
     serial, head_sha256 = joined_end(ends) or (0, None)
     return StateMark(lineage=joined_lineage([mark.lineage for mark in marks]), serial=serial, head_sha256=head_sha256)
@@ -137,6 +141,7 @@ class PlanDocument(_Part, frozen=True, kw_only=True):
 
     `service_trusted` says whether the operator who planned lets API keys go there; a run asks its own operator.
     `services_before` are the hosts that its models were trained on, where `service` is a new one to them.
+    `partitions` says where the journal of each partition stood, where the state has several.
     """
 
     plan_version: Literal[1]
@@ -152,6 +157,7 @@ class PlanDocument(_Part, frozen=True, kw_only=True):
     datasets: tuple[PlannedDataset, ...]
     models: tuple[PlannedModel, ...]
     sha256: Sha256
+    partitions: tuple[StateMark, ...] = ()
 
 
 class _AnyPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -280,3 +280,4 @@ def _flags(plan: PlanDocument) -> Iterator[str]:
         "--allow-service-change": options.allow_service_change,
     }
     yield from (flag for flag, is_given in given.items() if is_given)
+    yield from [] if options.shard is None else [f"--shard {options.shard}"]

@@ -18,17 +18,18 @@ from runner.app.planning.data_checks import (
 from runner.app.planning.plan_document import Planned, describe, refuse_target, write_plan
 from runner.app.planning.scope import Scope, read_scope
 from runner.app.planning.service_access import refresh
+from runner.app.planning.shards import pipeline_variables, shard_of, told_share
 from runner.app.provenance import ApprovalProvenance
 from runner.app.state.open_state import open_state
-from runner.app.state.partitions import refuse_part
-from runner.app.state.read_state import Warn, knows_approved, read_progress, silent, warn_of_state
+from runner.app.state.partitions import homes, partitions_of, refuse_part
+from runner.app.state.read_state import Warn, knows_approved, read_each, silent, warn_of_state
 from runner.datasets.file_cache import FileCache
 from runner.datasets.findings import level_of
 from runner.datasets.metadata import DatasetDigest
 from runner.datasets.source import DataAccess
 from runner.errors import ModelError, UsageError
-from runner.execute.progress_events import Listener, unheard
-from runner.journal.progress import Progress
+from runner.execute.progress_events import Listener, Message, unheard
+from runner.journal.progress import Progress, merged
 from runner.manifest.model import Model
 from runner.plan.approvals import why_followed
 from runner.plan.document import PlanDocument, state_mark
@@ -49,7 +50,7 @@ class PlanRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain plan`.
 
     `out` is the file the plan is kept in, `refresh` asks what is in service, `warn` takes a sentence. `listener` is
-    told what takes long.
+    told what takes long. `shard` is the share of a state's partitions, as given.
     """
 
     choice: Choice
@@ -58,6 +59,7 @@ class PlanRequest(Struct, frozen=True, kw_only=True):
     refresh: bool = False
     warn: Warn = silent
     listener: Listener = unheard
+    shard: str | None = None
 
 
 class MadePlan(Struct, frozen=True, kw_only=True):
@@ -86,14 +88,25 @@ def plan(request: PlanRequest) -> MadePlan:
     if request.out is not None:
         _refuse_unknown_data(scope)
     refuse_part(request.state)
-    progress = read_progress(request.state, knows_approved(scope.service.name, scope.manifest))
+    partitions = partitions_of(request.state)
+    shard = shard_of(request.shard, len(partitions), request.state, pipeline_variables())
+    progresses = read_each(partitions, knows_approved(scope.service.name, scope.manifest))
+    progress = merged(progresses)
     warn_of_state(progress, request.warn)
+    found = homes(scope.manifest, scope.service.name, progresses) if len(partitions) > 1 else {}
+    scope = replace(scope, models=[model for model in scope.models if shard.takes(found.get(model.name, 0))])
+    share = progress
+    if shard.of > 1:
+        share = merged([known for number, known in enumerate(progresses) if shard.takes(number)])
+        used = {found[model.name] for model in scope.models}
+        told = told_share(shard, len(used), len(partitions), len(scope.models), scope.manifest.limits)
+        request.listener(None, Message(text=told))
     if request.refresh:
         folder = open_state(request.state).work
         refresh(progress, scope.manifest, scope.models, scope.service, paths=scope.choice.paths, folder=folder)
     access = DataAccess(trusted_hosts=choice.trusted_hosts, starts_commands=request.refresh)
-    planned = plan_models(scope, progress, FileCache(access), request.listener)
-    document = describe(scope, planned, state_mark(progress))
+    planned = plan_models(scope, share, FileCache(access), request.listener, progress)
+    document = describe(scope, planned, list(map(state_mark, progresses)), shard)
     if request.out is not None:
         write_plan(document, request.out)
     return MadePlan(

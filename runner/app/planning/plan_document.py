@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from runner.app.planning.scope import Scope
+from runner.app.planning.shards import Shard
 from runner.app.provenance import tool
 from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.errors import ModelError, StateError, UsageError
@@ -29,6 +30,7 @@ from runner.plan.document import (
     PlannedOptions,
     StateMark,
     Tool,
+    joined_mark,
     read_document,
     with_digest,
 )
@@ -58,8 +60,8 @@ class Planned(Struct, frozen=True, kw_only=True):
 _WITHOUT_DIGEST = "0" * 64
 
 
-def describe(scope: Scope, planned: Planned, mark: StateMark) -> PlanDocument:
-    """Return the sealed document of a plan made now."""
+def describe(scope: Scope, planned: Planned, marks: Sequence[StateMark], shard: Shard) -> PlanDocument:
+    """Return the sealed document of a plan made now; `marks` say where the journal of each partition ends."""
     program = tool()
     document = PlanDocument(
         plan_version=PLAN_VERSION,
@@ -70,11 +72,12 @@ def describe(scope: Scope, planned: Planned, mark: StateMark) -> PlanDocument:
         services_before=tuple(dict.fromkeys(planned.services_before.values())),
         moves=tuple(PlannedMove(old=_text(move.old), new=_text(move.new)) for move in planned.moves),
         manifest=_manifest(scope),
-        options=_options(scope),
-        state=mark,
+        options=_options(scope, shard),
+        state=joined_mark(marks),
         datasets=tuple(_dataset(name, found) for name, found in planned.data.items()),
         models=tuple(_model(scope, plan, planned.progress) for plan in planned.plans),
         sha256=_WITHOUT_DIGEST,
+        partitions=tuple(marks) if len(marks) > 1 else (),
     )
     return with_digest(document)
 
@@ -87,7 +90,7 @@ def _manifest(scope: Scope) -> PlannedManifest:
     )
 
 
-def _options(scope: Scope) -> PlannedOptions:
+def _options(scope: Scope, shard: Shard) -> PlannedOptions:
     choice = scope.choice
     return PlannedOptions(
         select=tuple(_text(selector) for selector in choice.select),
@@ -95,6 +98,7 @@ def _options(scope: Scope) -> PlannedOptions:
         no_switch=choice.no_switch,
         emulator=choice.emulator,
         allow_service_change=choice.allow_service_change,
+        shard=shard.text if shard.of > 1 else None,
     )
 
 

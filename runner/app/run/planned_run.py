@@ -6,19 +6,23 @@ from itertools import islice
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_document import Planned, describe
 from runner.app.planning.scope import Scope, read_scope
+from runner.app.planning.shards import Shard
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
 from runner.journal.chain import START
 from runner.journal.events import RunStarted
+from runner.journal.partitions import part_name
 from runner.journal.progress import Progress
 from runner.manifest.document import ManifestError
 from runner.plan.document import PlanDocument, StalePlanError, StateMark, differences
 from runner.plan.model_plan import Choice
+from runner.reports.text import counted
 
 _NAMED = 5  # runs named in one line
 
@@ -80,29 +84,63 @@ def _manifest_trouble(error: ManifestError | UsageError, paths: Sequence[Path]) 
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """The state as a run found it: one of its open partitions, what all show, and where they were before this run."""
+    """The state as a run found it.
 
-    opened: Session
+    `held` has the open partitions by number, `marks` where all of them were before this run, `share` what those of this
+    machine's share show, and `fleet` what all do.
+    """
+
+    held: Mapping[int, Session]
+    marks: Sequence[StateMark]
+    shard: Shard
+    share: Progress
     fleet: Progress
-    mark: StateMark
 
 
 def agreed_plan(state: Found, scope: Scope, document: PlanDocument, name: str, readings: FileCache) -> Planned:
-    """Plan again under the lock, and return that plan when it is the one in the document.
+    """Plan the models of the scope again under the lock, and return that plan when it is the one in the document.
+
+    Of a plan of all partitions a shard compares and carries out its share.
 
     Raises:
         StalePlanError: anything moved; it names everything that did.
     """
-    planned = plan_models(scope, state.fleet, readings)
-    now = describe(scope, planned, state.mark)
-    found = differences(document, now, _state_moves(state.opened, state.mark, document.state))
+    planned = plan_models(scope, state.share, readings, fleet=state.fleet)
+    now = describe(scope, planned, state.marks, state.shard)
+    is_whole = document.options.shard is None and state.shard.of > 1
+    found = differences(_share(document, now, scope, state) if is_whole else document, now, _moves(state, document))
     if found:
         raise StalePlanError(name, found)
     return planned
 
 
-def _state_moves(opened: Session, found: StateMark, before: StateMark) -> list[str]:
-    """Say how the journal as this session found it differs from the one the plan was made on."""
+def _share(document: PlanDocument, now: PlanDocument, scope: Scope, state: Found) -> PlanDocument:
+    """Return what a plan of all partitions says of the share of this machine."""
+    others = scope.manifest.models.keys() - {model.name for model in scope.models}
+    known = state.share.known(scope.service.name)
+    return replace(
+        document,
+        models=tuple(model for model in document.models if model.name not in others),
+        moves=tuple(move for move in document.moves if move.old in known),
+        services_before=tuple(host for host in document.services_before if host in now.services_before),
+    )
+
+
+def _moves(state: Found, document: PlanDocument) -> list[str]:
+    """Say how the journals of this machine's share differ from those the plan was made on."""
+    before = document.partitions or (document.state,)
+    if len(before) != len(state.marks):
+        return [f"the state is one with {counted(len(state.marks), 'partition')}; is --state the one of the plan?"]
+    return [
+        f"partition {part_name(number)}: {told}" if len(before) > 1 else told
+        for number, (was, found) in enumerate(zip(before, state.marks, strict=True))
+        if state.shard.takes(number)
+        for told in _state_moves(state.held.get(number), found, was)
+    ]
+
+
+def _state_moves(opened: Session | None, found: StateMark, before: StateMark) -> list[str]:
+    """Say how a journal differs from the one the plan was made on."""
     if found == before:
         return []
     if before.lineage not in (None, found.lineage):
@@ -110,8 +148,8 @@ def _state_moves(opened: Session, found: StateMark, before: StateMark) -> list[s
         return [f"the state is {what}; is --state the one the plan was made with?"]
     if found.serial < before.serial:
         return [f"the state is an older one: {found.serial} events, and {before.serial} when the plan was made"]
-    if found != opened.found:
-        return [f"the state moved on by {found.serial - before.serial} events, in one of its partitions or several"]
+    if opened is None:
+        return [f"the state moved on by {found.serial - before.serial} events"]
     if before.head_sha256 is not None and opened.store.digest(before.serial) != before.head_sha256:
         return [f"the state's history up to event {before.serial} is another one"]
     after = START if before.head_sha256 is None else (before.serial, before.head_sha256)

@@ -13,12 +13,12 @@ from runner.app.planning.data_checks import recorded_contents
 from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_document import Planned, read_plan
 from runner.app.planning.scope import Scope, read_scope
+from runner.app.planning.shards import Shard, budget_of, group_of, pipeline_variables, shard_of, told_share
 from runner.app.provenance import new_run_id
 from runner.app.run.execution import ExecutionRequest, ExecutionResult, OpenInbox, execute, try_recording
 from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import Found, agreed_plan, planned_scope
 from runner.app.run.run_end import RunResult, finish_run, readings_of
-from runner.app.run.shards import Shard, budget_of, group_of, pipeline_variables, shard_of, told_share
 from runner.app.state.partitions import each_progress, homes, partitions_of, refuse_part
 from runner.app.state.read_state import Warn, knows_approved, warn_of_future
 from runner.app.state.session import Partition, Session, session
@@ -28,11 +28,11 @@ from runner.execute.progress_events import Listener, Message
 from runner.journal.checkpoint import never
 from runner.journal.events import Draft, Fact, KnownContent, ModelPlanned, ModelsMoved, RunOptions, ServiceMoved
 from runner.journal.forms import is_run_id
-from runner.journal.progress import Progress, merged
+from runner.journal.progress import merged
 from runner.lib.atomic_files import open_file, read_up_to, write_whole
 from runner.lib.timestamps import stamp
 from runner.manifest.model import Manifest, Model
-from runner.plan.document import PlanDocument, StateMark, joined_mark, state_mark
+from runner.plan.document import PlanDocument, state_mark
 from runner.plan.model_plan import Choice, ModelPlan, PlanStage
 from runner.policy.decide import policy_digest
 
@@ -86,24 +86,21 @@ def run(request: RunRequest) -> RunResult:
 
 
 class _Work(Struct, frozen=True, kw_only=True):
-    """The partitions that are held, in order, what all of them showed, and where each model of the manifest is."""
+    """The partitions that are held, in order, as the run found the state, and where each model of the manifest is."""
 
     sessions: Sequence[Session]
-    fleet: Progress
-    found: StateMark  # where the journals were before this run wrote anything
+    found: Found
     homes: Mapping[str, str]  # a model's partition by its address; empty in a state with one
-    shard: Shard
 
     def models_of(self, session: Session, models: Sequence[Model]) -> Sequence[Model]:
         """Return those of the models that are in the session's partition."""
         here = session.partition
         return [model for model in models if self.homes.get(model.name, here) == here]
 
-    @property
-    def models_held(self) -> set[str]:
-        """Return the names of the models that are in the partitions held."""
+    def models_held(self, models: Sequence[Model]) -> Sequence[Model]:
+        """Return those of the models that are in the partitions held."""
         held = {session.partition for session in self.sessions}
-        return {name for name, home in self.homes.items() if home in held}
+        return [model for model in models if not self.homes or self.homes[model.name] in held]
 
 
 def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanDocument | None) -> _Work:
@@ -115,12 +112,8 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
     """
     refuse_part(request.state)
     partitions = partitions_of(request.state)
-    shard = shard_of(request.shard, len(partitions), request.state, pipeline_variables())
-    if shard.of > 1 and document is not None:
-        raise UsageError(
-            "A plan is of all partitions, and a shard works on a share of them.",
-            hint="Leave --plan out; the shards plan by themselves.",
-        )
+    made = document.options.shard if document else None
+    shard = shard_of(request.shard, len(partitions), request.state, pipeline_variables(), made)
     enough = never if scope.manifest.limits.keep else knows_approved(scope.service.name, scope.manifest)
 
     def held(partition: Partition | None) -> Session:
@@ -136,7 +129,9 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
 
     if len(partitions) == 1:
         opened = held(None)
-        return _Work(sessions=[opened], fleet=opened.progress, found=opened.found, homes={}, shard=shard)
+        alone = opened.progress
+        found_state = Found(held={0: opened}, marks=[opened.found], shard=shard, share=alone, fleet=alone)
+        return _Work(sessions=[opened], found=found_state, homes={})
     before = each_progress(partitions, enough)
     found = homes(scope.manifest, scope.service.name, before)
     share = [number for number in range(len(partitions)) if shard.takes(number)]
@@ -152,16 +147,14 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
     addresses = {number: opened.partition for number, opened in sessions.items()}
     places = {name: addresses.get(home, partitions[home]) for name, home in found.items()}
     marks = [sessions[number].found if number in sessions else state_mark(known) for number, known in enumerate(before)]
-    work = _Work(
-        sessions=list(sessions.values()),
-        fleet=merged(progresses),
-        found=joined_mark(marks),
-        homes=places,
-        shard=shard,
-    )
+    fleet = merged(progresses)
+    is_share = shard.of > 1 and document is not None
+    own = merged([progresses[number] for number in share]) if is_share else fleet
+    found_state = Found(held=sessions, marks=marks, shard=shard, share=own, fleet=fleet)
+    work = _Work(sessions=list(sessions.values()), found=found_state, homes=places)
     if shard.of > 1:
-        count = sum(model.name in work.models_held for model in scope.models)
-        told = told_share(shard, chosen, len(partitions), count, scope.manifest.limits)
+        models = len(work.models_held(scope.models))
+        told = told_share(shard, len(chosen), len(partitions), models, scope.manifest.limits)
         request.listener(None, Message(text=told))
     return work
 
@@ -170,18 +163,19 @@ def _retrain(work: _Work, request: RunRequest, scope: Scope, document: PlanDocum
     sessions, first = work.sessions, work.sessions[0]
     readings = readings_of(first, scope.service)
     warn_of_future(max(filter(None, (opened.found_at for opened in sessions)), default=None), request.warn)
-    state = Found(opened=first, fleet=work.fleet, mark=work.found)
-    agreed = agreed_plan(state, scope, document, str(request.plan), readings) if document else None
+    fleet, shard = work.found.fleet, work.found.shard
+    own = replace(scope, models=work.models_held(scope.models))
+    agreed = agreed_plan(work.found, own, document, str(request.plan), readings) if document else None
     paths, group = tuple(str(path) for path in scope.choice.paths), group_of(request.group, pipeline_variables())
     for opened in sessions:
-        opened.start(scope.manifest, scope.service, paths, _recorded(scope, document, work.shard), group)
+        opened.start(scope.manifest, scope.service, paths, _recorded(scope, document, shard), group)
     if request.run_id_file is not None:
         _write_id(request.run_id_file, first.run_id, request.warn)
     plans = list[ModelPlan]()
     for opened in sessions:
         own = replace(scope, models=work.models_of(opened, scope.models))
         alone = None if work.homes else agreed
-        planned = alone or plan_models(own, opened.progress, readings, request.listener, work.fleet)
+        planned = alone or plan_models(own, opened.progress, readings, request.listener, fleet)
         _record_plans(opened, scope.manifest, scope.service.name, planned)
         plans += planned.plans
     job = ExecutionRequest(
@@ -193,8 +187,8 @@ def _retrain(work: _Work, request: RunRequest, scope: Scope, document: PlanDocum
         recording=request.recording,
         inbox=request.inbox,
         homes=work.homes,
-        fleet=work.fleet if work.homes else None,
-        budget=budget_of(work.shard, scope.manifest.limits),
+        fleet=fleet if work.homes else None,
+        budget=budget_of(shard, scope.manifest.limits),
     )
     executed = execute(sessions, job)
     for opened in sessions:

@@ -108,10 +108,15 @@ def read_progress(state: str, enough: Enough = always) -> Progress:
     Raises:
         StateError: the journal is missing, foreign or damaged.
     """
+    return merged(read_each(partitions_of(state), enough))
+
+
+def read_each(partitions: Sequence[str], enough: Enough = always) -> list[Progress]:
+    """Return the same of each partition; raises as `read_progress`."""
     try:
-        return merged(each_progress(partitions_of(state), enough))
+        return each_progress(partitions, enough)
     except MemoryError:
-        raise too_large(open_state(state).work.journal) from None
+        raise too_large(open_state(partitions[0]).work.journal) from None
 
 
 def knows_approved(service: str, manifest: Manifest) -> Enough:

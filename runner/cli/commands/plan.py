@@ -48,6 +48,7 @@ def _rendered(made: MadePlan, choice: Choice, form: str, width: int | None, *, w
 @options.refresh
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the plan for --plan of `run`.")
 @click.option("--detailed-exitcode", is_flag=True, help="End with exit code 2 if a run would do something.")
+@options.shard
 @click.option("--wide", is_flag=True, help="Show whole job ids.")
 @options.output_format("text", "json", "markdown")
 @options.common
@@ -57,6 +58,7 @@ def command(  # noqa: PLR0913 -- one argument an option
     refresh: bool,
     out: Path | None,
     detailed_exitcode: bool,
+    shard: str | None,
     wide: bool,
     form: str,
     state: str,
@@ -64,6 +66,12 @@ def command(  # noqa: PLR0913 -- one argument an option
 ) -> int:
     """Show what `retrain run` would do to each model and why. Changes nothing; calls no service without --refresh."""
     request = PlanRequest(
-        choice=choice, state=state, out=out, refresh=refresh, warn=console.warning, listener=console.progress
+        choice=choice,
+        state=state,
+        out=out,
+        refresh=refresh,
+        warn=console.warning,
+        listener=console.progress,
+        shard=shard,
     )
     return show_plan(console, request, form, detailed_exitcode=detailed_exitcode, wide=wide)

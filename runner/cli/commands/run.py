@@ -43,11 +43,7 @@ from runner.plan.model_plan import Choice
     metavar="FILE",
     help="Write the run's id to this file; a run that is refused leaves none.",
 )
-@click.option(
-    "--shard",
-    metavar="I/N",
-    help="Only this share of the state's partitions, counted from 1 (RETRAIN_SHARD; CI variables count too).",
-)
+@options.shard
 @click.option(
     "--group",
     metavar="NAME",
@@ -82,7 +78,7 @@ def command(  # noqa: PLR0913 -- one argument an option
                 f"--dry-run cannot be used with {'--plan' if plan else '--format jsonl'}.",
                 hint="`retrain plan --help` shows what a plan can be printed as and compared with.",
             )
-        request = PlanRequest(choice=choice, state=state, warn=console.warning, listener=console.progress)
+        request = PlanRequest(choice=choice, state=state, warn=console.warning, listener=console.progress, shard=shard)
         return show_plan(console, request, form)
     with console.watching(events=form == "jsonl") as listener:
         result = run(

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -156,9 +157,9 @@ def _begun(place: str, tmp_path: Path, service: TwoPortService) -> Iterator[Shar
         yield made
 
 
-def at_once(shards: Shards, of: int) -> list[Finished]:
+def at_once(shards: Shards, of: int, *more: str) -> list[Finished]:
     """Run all shards at the same time, each on a machine of its own."""
-    processes = [shards.start("run", "models.yaml", "--shard", f"{number}/{of}") for number in range(1, of + 1)]
+    processes = [shards.start("run", "models.yaml", "--shard", f"{number}/{of}", *more) for number in range(1, of + 1)]
     return [finish(process) for process in processes]
 
 
@@ -260,7 +261,8 @@ def test_a_renamed_model_keeps_its_history_in_the_partition_where_it_began(in_a_
     assert (forgotten.code, f"`- {{from: {old}, to: {new}}}`" in forgotten.out + forgotten.err) == (1, True)
     shards.manifest["moved"] = [{"from": old, "to": new}]
     shards.save()
-    assert [end.code for end in at_once(shards, 4)] == [0] * 4
+    shards.ended("plan", "models.yaml", "--out", "plan.json")
+    assert [end.code for end in at_once(shards, 4, "--plan", "plan.json")] == [0] * 4
     del shards.manifest["moved"]
     shards.save()
     assert [end.code for end in at_once(shards, 3)] == [0] * 3
@@ -300,12 +302,38 @@ def test_what_no_shard_may_be_is_refused(in_a_folder: Shards) -> None:
         assert "for the whole state" in shards.ended("state", *move, code=2).err
     shards.ended("state", "init", "--partitions", "2", code=7)
     shards.ended("plan", "models.yaml", "--out", "plan.json")
-    refused = shards.ended("run", "--plan", "plan.json", "--shard", "1/2", code=2)
-    assert "A plan is of all partitions" in refused.err
     shards.ended("run", "--plan", "plan.json")
     assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
     stale = shards.ended("run", "--plan", "plan.json", code=7)
-    assert "the state moved on by" in stale.err
+    assert f"partition {home_by_name(NAMES[0], PARTITIONS):04d}: the state changed by" in stale.err
+
+
+def test_a_plan_is_carried_out_by_shards_each_its_share(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    shards.ended("plan", "models.yaml", "--out", "plan.json")
+    for number in (1, 2, 3):  # one after the other, so that the first ones have changed the state
+        shards.ended("run", "--plan", "plan.json", "--shard", f"{number}/3")
+    assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
+    stale = shards.ended("run", "--plan", "plan.json", "--shard", "1/3", code=7)
+    changed = {int(number) % 3 for number in re.findall(r"partition (\d{4}): the state changed by", stale.err)}
+    assert changed == {0}
+
+
+def test_a_plan_of_a_share_is_of_its_models_and_for_its_shard(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    first, second = ([name for name in NAMES if home_by_name(name, PARTITIONS) % 2 == number] for number in range(2))
+    planned = shards.ended("plan", "models.yaml", "--shard", "1/2", "--format", "json", "--out", "plan.json")
+    assert [model["name"] for model in json.loads(planned.out)["models"]] == first
+    assert f"shard 1/2: {len(first)} models in " in planned.err
+    refused = shards.ended("run", "--plan", "plan.json", "--shard", "2/2", code=2)
+    assert "the plan was made for shard 1/2" in refused.err
+    shards.environment["RETRAIN_SHARD"] = "2/2"
+    assert "RETRAIN_SHARD is 2/2" in shards.ended("run", "--plan", "plan.json", code=2).err
+    shown = [shards.ended(*words, "models.yaml").out for words in (("plan",), ("run", "--dry-run"))]
+    assert all((first[0] in out, second[0] in out) == (False, True) for out in shown)
+    del shards.environment["RETRAIN_SHARD"]
+    shards.ended("run", "--plan", "plan.json")
+    assert shards.effects() == {name: (1, 1) if name in first else (0, 0) for name in NAMES}
 
 
 def test_one_partition_has_no_shards_and_a_pipelines_variables_make_none(in_a_folder: Shards) -> None:
@@ -400,7 +428,10 @@ def test_the_limits_of_a_run_are_divided_and_it_is_said(in_a_folder: Shards) -> 
     shards.manifest["limits"] |= {"switches_per_run": 4, "stop_after_failures": 1}
     shards.save()
     done = at_once(shards, 2)
-    assert "its limits: switches_per_run 2 of 4, stop_after_failures 1 of 1" in done[0].err
+    limits = (
+        "its limits: switches_per_run 2 of 4, stop_after_failures 1 of 1 (at least 1 in each shard, so up to 2 in all)"
+    )
+    assert limits in done[0].err
     assert sum(switched for _, switched in shards.effects().values()) == 4
 
 

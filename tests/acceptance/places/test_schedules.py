@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from runner.app.run.shards import group_of, shard_of
+from runner.app.planning.shards import group_of, shard_of
 from runner.errors import ExitCode
 from tests.acceptance.conftest import ROOT
 from tests.acceptance.places.conftest import Shell

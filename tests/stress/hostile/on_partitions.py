@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from runner.app.run.shards import group_of
+from runner.app.planning.shards import group_of
 from runner.app.state.manage import init_state, show_state
 from runner.app.state.open_state import open_state
 from runner.app.state.partitions import refuse_part

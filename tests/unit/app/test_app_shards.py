@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from runner.app.run.shards import Shard, budget_of, group_of, read_shard, shard_of
+from runner.app.planning.shards import Shard, budget_of, group_of, read_shard, shard_of
 from runner.app.state.partitions import whole_of
 from runner.errors import UsageError
 from runner.journal.partitions import home_by_name

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -12,10 +12,12 @@ from runner.journal.events import GROUP
 from runner.journal.partitions import MOST
 from runner.lib.text import shown
 from runner.manifest.model import Limits
+from runner.reports.text import counted
 
 _SHARD = re.compile(r"(?P<number>[0-9]{1,4})/(?P<of>[0-9]{1,4})")
 _COUNT = re.compile(r"[0-9]{1,4}")
 _LONGEST_GROUP = 100
+_OF_PLAN = "the shard of the plan"
 _CI_RUNS = ("GITHUB_RUN_ID", "CI_PIPELINE_ID")
 _CI_SHARDS = ("CI_NODE_INDEX", "CI_NODE_TOTAL", "JOB_COMPLETION_INDEX", "JOB_COMPLETIONS")
 
@@ -66,17 +68,26 @@ def pipeline_variables() -> Mapping[str, str]:
     return {name: os.environ.get(name, "").strip() for name in names}
 
 
-def shard_of(given: str | None, partitions: int, state: str, environment: Mapping[str, str]) -> Shard:
+def shard_of(
+    given: str | None, partitions: int, state: str, environment: Mapping[str, str], planned: str | None = None
+) -> Shard:
     """Return the share of this machine: as given, else in a state with partitions as the pipeline's variables say.
 
+    Where neither says one it is `planned`, the share that a plan was made for.
+
     Raises:
-        UsageError: the share does not exist, or some machine would have nothing to do.
+        UsageError: the share does not exist, is another one than the plan's, or some machine would have nothing to do.
     """
     named = environment.get("RETRAIN_SHARD", "")
     if given is not None or named:
         shard = read_shard(given, "--shard") if given is not None else read_shard(named, "RETRAIN_SHARD")
     else:
-        shard = (_of_pipeline(environment) if partitions > 1 else None) or WHOLE
+        shard = (_of_pipeline(environment) if partitions > 1 else None) or _planned(planned)
+    if planned is not None and shard.text != planned:
+        raise UsageError(
+            f"{shard.source} is {shard.text}, and the plan was made for shard {planned}.",
+            hint=f"Give --shard {planned}, or a plan of all partitions: each shard carries out its share of that.",
+        )
     if shard.of > 1 and partitions == 1:
         raise UsageError(
             f"{shard.source} is {shard.text}, and the state {state} has one partition, which one run works on at a "
@@ -91,6 +102,10 @@ def shard_of(given: str | None, partitions: int, state: str, environment: Mappin
             hint=f"Use at most {partitions} machines; the number of partitions cannot be changed.",
         )
     return shard
+
+
+def _planned(shard: str | None) -> Shard:
+    return WHOLE if shard is None else read_shard(shard, _OF_PLAN)
 
 
 def _of_pipeline(environment: Mapping[str, str]) -> Shard | None:
@@ -144,8 +159,11 @@ def budget_of(shard: Shard, limits: Limits) -> Budget:
     )
 
 
-def told_share(shard: Shard, held: Sequence[int], partitions: int, models: int, limits: Limits) -> str:
-    """Return the sentence that says what this machine works on, and what of the limits it has."""
+def told_share(shard: Shard, used: int, partitions: int, models: int, limits: Limits) -> str:
+    """Return the sentence that says what this machine works on, and what of the limits it has.
+
+    Several shards together may have more failures than one run before they stop; where it is so, it is said.
+    """
     budget = budget_of(shard, limits)
     shares = [
         f"{name} {ours} of {whole}"
@@ -155,6 +173,9 @@ def told_share(shard: Shard, held: Sequence[int], partitions: int, models: int, 
         )
         if whole is not None
     ]
-    where = f" by {shard.source}" if shard.source != "--shard" else ""
+    where = f" by {shard.source}" if shard.source not in {"--shard", _OF_PLAN} else ""
     limited = f"; its limits: {', '.join(shares)}" if shares else ""
-    return f"shard {shard.text}{where}: {models} models in {len(held)} of {partitions} partitions{limited}"
+    if limits.stop_after_failures is not None and shard.of > limits.stop_after_failures:
+        limited += f" (at least 1 in each shard, so up to {shard.of} in all)"
+    works_on = f"{counted(models, 'model')} in {used} of {counted(partitions, 'partition')}"
+    return f"shard {shard.text}{where}: {works_on}{limited}"
