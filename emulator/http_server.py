@@ -71,7 +71,7 @@ class Server(ThreadedWSGIServer):
 
 
 def make_server(application: "WSGIApplication", *, host: str, port: int) -> Server:
-    """Return a server that listens; port 0 takes a free one.
+    """Return a server that listens; port 0 takes a free port.
 
     Raises:
         UsageError: the address is in use or not of this machine.

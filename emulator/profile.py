@@ -77,9 +77,9 @@ class Reply(Part, frozen=True, kw_only=True):
         HttpStatus | None, Meta(description="HTTP status; 200, or that of the profile's errors, by default.")
     ] = None
     json: Annotated[AnyJson, Meta(description="A JSON body.")] = UNSET
-    text: Annotated[str | UnsetType, Meta(description="A body of text; one that begins with `<` is HTML.")] = UNSET
+    text: Annotated[str | UnsetType, Meta(description="A text body; if it begins with `<`, it is HTML.")] = UNSET
     error: Annotated[str | UnsetType, Meta(description="A message, as body in the profile's form of errors.")] = UNSET
-    content_type: Annotated[str | None, Meta(description="Instead of the one that fits the body.")] = None
+    content_type: Annotated[str | None, Meta(description="Replaces the content type that fits the body.")] = None
     headers: Annotated[Mapping[str, str], Meta(description="More headers.")] = {}
 
 
@@ -90,7 +90,7 @@ class Rule(Part, frozen=True, kw_only=True, rename={"since_seconds": "from"}):
     are made; of faults and answers the first that fires is played.
     """
 
-    call: Annotated[Call, Meta(description="The call; `any` is every one.")]
+    call: Annotated[Call, Meta(description="The call; `any` means every call.")]
     model: Annotated[str | None, Meta(description="One model; all by default.")] = None
     per: Annotated[Literal["model", "job"] | None, Meta(description="Count for each model or job alone.")] = None
     nth: Annotated[

@@ -124,7 +124,7 @@ def _settled(opened: Session, goal: StateStore) -> Copied:
 def _is_there(goal: StateStore) -> StateError:
     return StateError(
         f"There is a state at {goal.address} already.",
-        hint="Name a place without a state; one that a state was moved away from has one, which stays closed.",
+        hint="Name a place without a state. A place that a state was moved away from still has that state, closed.",
     )
 
 
@@ -284,7 +284,7 @@ def _copied(
         known = into.head
         if known != START and log.digest(known[0]) != known[1]:
             raise StateError(
-                f"{goal.address} holds another journal, or one that differs since event {known[0]}.",
+                f"{goal.address} holds another journal, or differs from this one up to event {known[0]}.",
                 hint="Nothing was copied. Name a fresh place.",
             )
         files = sum(_files(source.place, goal))

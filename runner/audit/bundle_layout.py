@@ -284,7 +284,7 @@ class Container:
         if len(members) > _MOST_MEMBERS:
             raise DamagedError(f"it has {len(members)} members, more than {_MOST_MEMBERS}")
         if len({member.filename for member in members}) != len(members):
-            raise DamagedError("it holds two members of one name")
+            raise DamagedError("it holds two members with the same name")
         for member in members:
             if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 0x1:
                 raise DamagedError(f"its member {member.filename} is compressed or encrypted, as if packed again")
@@ -306,4 +306,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except _ZIP_ERRORS as error:
-        raise DamagedError("it is not a zip file, or a damaged one") from error
+        raise DamagedError("it is not a zip file, or it is damaged") from error

@@ -115,7 +115,7 @@ def read_public_key(content: bytes) -> PublicKey:
         UsageError: the extra `sign` is not installed.
     """
     if _PRIVATE in content:
-        raise NotAKeyError("it is a private key; to check signatures take the public one")
+        raise NotAKeyError("it is a private key; signatures are checked with the public key")
     forms = _serialization()
     load = forms.load_ssh_public_key if content.lstrip().startswith(_OPENSSH_PUBLIC) else forms.load_pem_public_key
     key = _loaded(load, content)

@@ -105,7 +105,7 @@ def _stamp(source: Source) -> str | None:
         raise refused(
             source.shown,
             f"has no version: the command `{source.version_command[0]}` printed nothing, or more than one line",
-            "Let it print one line that changes with the data, and nothing that is secret.",
+            "Let it print one line that changes with the data and contains no secret.",
         )
     return text
 

@@ -219,7 +219,7 @@ _UNPACK = "unpack it and name the file in it"
 _CONVERT = "write the table as CSV in UTF-8"
 # By the first bytes: what it is, and what to do. Texts are told apart below.
 _MAGIC = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Excel workbook (.xls) or one with a password", _EXPORT),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is an old Excel workbook (.xls) or a workbook with a password", _EXPORT),
     (b"%PDF-", "is a PDF", _CONVERT),
     (b"{\\rtf", "is a Word document (.rtf)", _CONVERT),
     (b"\x1f\x8b", "is compressed with gzip", _UNPACK),

@@ -269,7 +269,7 @@ def _picked(source: Source) -> tuple[list[Path], tuple[str, ...]]:
     if source.pick is None and len(files) > 1:
         raise ModelError(
             Kind.DATA,
-            f"{source.pattern} matches {len(files)} files, and only one is wanted.",
+            f"{source.pattern} matches {len(files)} files, but must match only one.",
             hint="Write {glob: ..., pick: latest} to take the last by name, or pick: all to join them.",
         )
     if source.pick == "all":

@@ -154,11 +154,11 @@ _SENTENCES: Mapping[Cause, tuple[str, str]] = {  # the end of a sentence about t
     "answer": ("cannot be read: its store answered {status}", _AGAIN),
     "unencrypted": (
         "cannot be read: its endpoint is not https",
-        "Use https; for a store of your own network set AWS_ALLOW_HTTP=true.",
+        "Use https; for a store in your own network set AWS_ALLOW_HTTP=true.",
     ),
     "cut": ("cannot be read: its store broke the answer off", _AGAIN),
     "silent": ("cannot be read: its store cannot be reached, or did not answer in time", _AGAIN),
-    "unclear": ("cannot be read: its store did not answer as one", _AGAIN),
+    "unclear": ("cannot be read: its store did not answer like an object store", _AGAIN),
 }
 
 

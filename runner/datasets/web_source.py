@@ -144,8 +144,8 @@ def _require_whole(head: "ResponseHead") -> None:
 _BY_STATUS = {
     401: ("asks for a password or a key", "Use a presigned address: `{url: {env: NAME}}`."),
     403: ("denies access", "Check the address; a signed one may have expired."),
-    404: ("has no such file", "Provide the file or correct the address."),
-    410: ("has no such file any more", "Provide the file or correct the address."),
+    404: ("does not have this file", "Provide the file or correct the address."),
+    410: ("no longer has this file", "Provide the file or correct the address."),
 }
 
 

@@ -153,7 +153,7 @@ def _put(run: ModelRun, key: Secret, retrain_job_id: str, leaves: SendDeadline) 
     if not run.context.still_locked():
         return NeverSent(
             message="The switch was not sent, as this run holds its state no longer.",
-            hint="Look for the run that took over, or for what kept this one from its state.",
+            hint="Look for the run that took over, or for what kept this run from the state.",
         )
     return run.context.provider.switch(key, retrain_job_id)
 

@@ -161,7 +161,7 @@ def read_chain(rows: Iterable[Row], since: tuple[int, str] = START) -> Iterator[
         sha256 = _digest(row.body, seq)
         event = _decode(row.body, seq)
         if sha256 != row.sha256 or event.guard != row.guard:
-            raise broken(seq, "its bytes are not the ones its digest was made from")
+            raise broken(seq, "its bytes do not match its digest")
         if event.seq != seq or row.seq != seq or prev not in (None, event.prev):
             raise broken(seq, "it does not follow the event before it")
         if prev is None and sha256 != mark:

@@ -102,7 +102,7 @@ def _opened(path: Path) -> int:
 def _require_regular(handle: int) -> None:
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-        raise OSError(errno.EINVAL, "it is not a file of its own")
+        raise OSError(errno.EINVAL, "it is not a regular file without other links")
 
 
 def _note(head: Head) -> bytes:

@@ -222,7 +222,7 @@ class FolderStore(Struct, frozen=True):
         except OSError as error:
             raise StateError(
                 f"{root} cannot be made: {error.strerror}.",
-                hint="Name a folder that is not there yet, or an empty one.",
+                hint="Name a folder that does not exist yet, or an empty folder.",
             ) from error
 
     def require_journal(self) -> None:

@@ -180,7 +180,7 @@ class JournalCache:
         last = next(self.lines(number), b"").removesuffix(b"\n") if number else b""
         if number == 0 or log.digest(number) == hashlib.sha256(last).hexdigest():
             return None
-        return f"lacks event {number}, which this machine has read, or holds another one in its place"
+        return f"lacks event {number}, which this machine has read, or holds another event in its place"
 
     def set_aside(self) -> None:
         """Keep what is known under another name."""

@@ -308,7 +308,7 @@ class ObjectLog:
 
     def _other(self, seq: int) -> StateError:
         return StateError(
-            f"Event {seq} of the journal in {self._bucket.address.place} is not the one that was read before.",
+            f"Event {seq} of the journal in {self._bucket.address.place} differs from what was read before.",
             hint="Another journal was put in its place, or a pack was damaged: packs are derived and may be removed. "
             "Restore the older versions of the objects, or look for what wrote there.",
         )

@@ -206,7 +206,7 @@ class ObjectStore:
         """
         found, known = self._read_format(), known_in(self._machine)
         if known is not None and known.events and (found is None or found[0].lineage != known.lineage):
-            what = "is gone" if found is None else "is another one"
+            what = "is gone" if found is None else "was replaced by another state"
             raise StateError(
                 f"The state {self._shown} {what}: this machine has read {known.events} events of it before.",
                 hint="Restore its objects. Where another state was begun there on purpose, remove "

@@ -166,8 +166,8 @@ def _parameters(parts: SplitResult) -> dict[str, str]:
         raise UsageError(
             f"The postgresql:// address has a parameter{named} that no address may have.",
             hint=f"Known are {', '.join(sorted(_OURS))}, and of libpq's {', '.join(sorted(_CONNECTION))}. In the "
-            "address of blobs= write & as %26. A password goes into PGPASSWORD or ~/.pgpass only; if one stood in the "
-            "address, replace it, as it may be in a log now.",
+            "address of blobs= write & as %26. A password goes into PGPASSWORD or ~/.pgpass only; if the address "
+            "contained one, replace it, because a log may contain it now.",
         )
     if len(given) != len(pairs):
         raise UsageError("A parameter is twice in the address.", hint="Give each of them once.")
@@ -182,6 +182,6 @@ def _parameters(parts: SplitResult) -> dict[str, str]:
 
 def _unfit() -> UsageError:
     return UsageError(
-        "The address of the state is not one of a database.",
+        "The address of the state is not the address of a database.",
         hint=f"Write {FORM}, for example postgresql://db.example.com/mlops?schema={DEFAULT_SCHEMA}.",
     )

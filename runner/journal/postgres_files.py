@@ -84,7 +84,7 @@ class PostgresBlobs(Struct, frozen=True):
         """Fetch a file, checked by its digest."""
         rows = self.database.run("SELECT file, size, sha256 FROM {s}.files WHERE name = %(name)s", {"name": name})
         if not rows:
-            raise FileNotFoundError(errno.ENOENT, "there is no such file", name)
+            raise FileNotFoundError(errno.ENOENT, "the file does not exist", name)
         ((file, size, digest),) = rows
         with ExitStack() as failing:
             spool = failing.enter_context(tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))
@@ -162,7 +162,7 @@ class PostgresInbox(Struct, frozen=True):
         statement = "SELECT substring(content FROM 1 FOR %(limit)s) FROM {s}.inbox WHERE name = %(name)s AND aside = 0"
         rows = self.database.run(statement, {"name": name, "limit": limit})
         if not rows:
-            raise FileNotFoundError(errno.ENOENT, "there is no such entry", name)
+            raise FileNotFoundError(errno.ENOENT, "the entry does not exist", name)
         return bytes(rows[0][0])
 
     def remove(self, name: str) -> None:

@@ -79,7 +79,7 @@ class PostgresLog:
         """Yield the rows from a number on: from this machine, and the rest from the database.
 
         Raises:
-            StateError: the database lacks an event that is known, or holds another one in its place.
+            StateError: the database lacks an event that is known, or holds another event in its place.
         """
         known = self._cache.known if self._cache is not None else None
         if self._cache is not None and known is not None and known.events:
@@ -95,7 +95,7 @@ class PostgresLog:
         if self.digest(cache.known.events) != hashlib.sha256(last).hexdigest():
             raise StateError(
                 f"The journal in {self._database.address.place} is not the one that this machine has read: it lacks "
-                f"event {cache.known.events}, or holds another one in its place.",
+                f"event {cache.known.events}, or holds another event in its place.",
                 hint="Restore the newest backup of the database; nothing is started on a journal that lost its end. "
                 f"{WITHOUT_IT} "
                 f"Where another journal is there on purpose, remove {quote(str(cache.folder))}.",

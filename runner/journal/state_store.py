@@ -32,7 +32,7 @@ class HeadMovedError(StateError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Another runner has written to the journal since this one read it, so this one stops.",
+            "Another runner has written to the journal since this run read it, so this run stops.",
             hint="Run `retrain run` again; it continues from what is recorded.",
         )
 

@@ -100,7 +100,7 @@ def _expires(root: YamlMap, findings: Findings) -> datetime | None:
         findings.error(
             root.value_place("expires"),
             "out-of-range",
-            f"There is no such time as {shown(text)}.",
+            f"{shown(text)} is not a valid time.",
             hint="Write a date such as 2026-03-14, or a time such as 2026-03-14T12:00:00Z.",
         )
         return None

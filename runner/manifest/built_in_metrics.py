@@ -21,7 +21,7 @@ class BuiltInMetric(Struct, frozen=True, kw_only=True):
     """A metric that the service scores models with.
 
     `lowest` and `highest` are the inclusive ends of its range, None where it has none. `target` is set for `nearest`.
-    `is_ratio` is false for an error in the unit of the model's target column, of which there is no percentage.
+    `is_ratio` is false for an error in the unit of the model's target column, so no percentage of it can be computed.
     `tasks` has regression for time series too. `spellings` are the service's English and Japanese names, then what
     people and other tools write.
     """

@@ -149,7 +149,7 @@ def _within(path: Path, findings: Findings) -> list[Path]:
         findings.error(
             Place(file=str(path), line=1, column=1),
             "no-manifest",
-            "The folder holds no *.yaml or *.yml file of its own.",
+            "The folder itself holds no *.yaml or *.yml file.",
             hint="Name a folder that holds manifest files.",
         )
     return files

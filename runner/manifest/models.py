@@ -200,7 +200,7 @@ def _read_bounds(section: YamlMap, key: str, standard: Bounds, findings: Finding
             section.key_place(key),
             "out-of-range",
             f"No file can have at least {bounds.min} and at most {bounds.max} {key}.",
-            hint="Set both ends; one that is not given keeps the service's own limit.",
+            hint="Set both ends; an end that is not given keeps the service's limit.",
         )
     return bounds
 

@@ -88,7 +88,7 @@ def _report_alike(name: str, first: str, section: YamlMap, findings: Findings) -
             place,
             "similar-name",
             f"{shown(name)} and {shown(first)} differ only in letter case.",
-            hint="Choose names that differ more; some file systems take them for one.",
+            hint="Choose names that differ more; some file systems treat them as the same name.",
             related=related,
         )
         return

@@ -129,7 +129,7 @@ class _Builder:
         self._documents += 1
         if self._documents > 1:
             self._refuse(
-                event, "several-documents", "A second YAML document begins here.", "Put it into a file of its own."
+                event, "several-documents", "A second YAML document begins here.", "Put it into a separate file."
             )
 
     def _refuse_node(self, event: _Event) -> NoReturn:

@@ -205,7 +205,7 @@ _SENTENCES = (
     ("expected <block end>", "This line does not fit the indentation of the lines before.", "Line it up with its neighbours."),  # noqa: E501 - a table
     ("expected key", "This line does not fit the indentation of the lines before.", "Line it up with its neighbours."),
     ("expected '-'", "This line does not fit the list above it.", "Begin it with a dash, or line it up with the list's key."),  # noqa: E501 - a table
-    ("block sequence entries are not allowed", "A list item cannot begin here.", "Put the dash on a line of its own below the key."),  # noqa: E501 - a table
+    ("block sequence entries are not allowed", "A list item cannot begin here.", "Put the dash on its own line below the key."),  # noqa: E501 - a table
     ("expected ',' or", "A list or mapping in brackets misses a comma or its closing bracket.", "Add what is missing."),
     ("<document start>", "Something is after the end of the document.", "Remove it, or indent it below its key."),
 )  # fmt: skip

@@ -315,7 +315,9 @@ def _obstacle(rule: Rule, case: _Case, effective: Baseline | None, baseline: Dec
     if gap is not None:
         return gap
     if is_relative(rule) and not baseline:
-        return Gap(cause="no_baseline", reason=f"The baseline of {rule.metric} is 0, of which there is no percentage.")
+        return Gap(
+            cause="no_baseline", reason=f"The baseline of {rule.metric} is 0, so no percentage of it can be computed."
+        )
     return None if rule.any_eval or effective is None else unfairness(effective, case.eval_sha256)
 
 

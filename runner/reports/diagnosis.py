@@ -186,7 +186,7 @@ def lessons(
     def told(kind: str) -> tuple[str, ...]:
         return tuple(lesson.text for lesson in found if lesson.kind == kind)
 
-    why = "its policy did not decide for one" if switch else "add --switch to try it"
+    why = "its policy did not decide to switch" if switch else "add --switch to try it"
     unswitched = () if any(exchange.call == "switch" for exchange in exchanges) else (f"a switch: {why}",)
     return Lessons(
         documented=told("documented"),

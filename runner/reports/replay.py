@@ -261,7 +261,7 @@ def _why(judgement: Judgeable) -> str:
         before = f" (then: {then.formula} {then.verdict})" if then and judgement.flips else ""
         return f"{now.formula} {now.verdict}{before}"
     if then is not None:
-        return f"no such rule any more (then: {then.formula} {then.verdict})"
+        return f"this rule no longer exists (then: {then.formula} {then.verdict})"
     return judgement.now.reason
 
 

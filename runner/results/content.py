@@ -60,7 +60,7 @@ def parse(member: Member, known: Known, *, comparison: bool = False) -> Content:
     """Return the content of a member; `comparison` tells that a table is the service's own of two models.
 
     Raises:
-        ModelError: of kind result, where it is not a table and no JSON, or too large for one of metrics.
+        ModelError: of kind result, where it is not a table and no JSON, or too large for a table of metrics.
     """
     if member.rows is not None:
         return _table(member.rows(), member, known, comparison=comparison)
@@ -112,7 +112,7 @@ def in_member(metric: Metric, path: str) -> Metric:
 def _limited(content: Content) -> Content:
     """Refuse what would take seconds to look through, once for each custom metric."""
     if len(content.current) > _MOST_METRICS:
-        raise refusal(f"The result holds more than {_MOST_METRICS:,} named values, too many for one of metrics.")
+        raise refusal(f"The result holds more than {_MOST_METRICS:,} named values, too many for a file of metrics.")
     return content
 
 

@@ -208,8 +208,8 @@ def decode(content: bytes) -> str:
     text = _japanese(content) or _western(content)
     if text is None:
         raise refusal(
-            "The result is neither text (UTF-8, UTF-16, Shift_JIS, EUC-JP, ISO-2022-JP, Windows-1252) nor of any"
-            " other form that is known."
+            "The result is neither text (UTF-8, UTF-16, Shift_JIS, EUC-JP, ISO-2022-JP, Windows-1252) nor any"
+            " other known format."
         )
     return text
 
@@ -294,7 +294,7 @@ def rows_of(text: str) -> list[Row]:
     except csv.Error as error:
         raise refusal("The result is a table with broken quotes or an overlong cell.") from error
     if any(len(row) > _MOST_COLUMNS for row in rows):
-        raise refusal(f"The result is a table of more than {_MOST_COLUMNS:,} columns, too wide for one of metrics.")
+        raise refusal(f"The result is a table of more than {_MOST_COLUMNS:,} columns, too wide for a table of metrics.")
     if delimiter in _PROSE:
         rows = [_without_bullet(row) for row in rows if row]
     return [row for row in rows if any(row)]
@@ -338,7 +338,7 @@ def _spaced(text: str) -> list[Row]:
 
 
 def _too_large() -> ModelError:
-    return refusal(f"The result is a table of more than {_MOST_CELLS:,} cells, too large for one of metrics.")
+    return refusal(f"The result is a table of more than {_MOST_CELLS:,} cells, too large for a table of metrics.")
 
 
 def _without_frame(text: str) -> str:

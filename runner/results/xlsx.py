@@ -189,7 +189,7 @@ def _cells(content: bytes) -> list[list[_Cell]]:
             count += 1
             rows[-1].append(_cell(attributes, len(rows[-1])))
             if count > _MOST_CELLS:
-                raise refusal(f"The sheet has more than {_MOST_CELLS:,} cells, too many for one of metrics.")
+                raise refusal(f"The sheet has more than {_MOST_CELLS:,} cells, too many for a file of metrics.")
 
     def end(_: str) -> None:
         inside.pop()
@@ -210,7 +210,7 @@ def _cell(attributes: Attributes, place: int) -> _Cell:
         for letter in letters.upper():
             column = (column + 1) * 26 + ord(letter) - ord("A")
     if column >= _MOST_COLUMNS:
-        raise refusal(f"The sheet has more than {_MOST_COLUMNS:,} columns, too many for one of metrics.")
+        raise refusal(f"The sheet has more than {_MOST_COLUMNS:,} columns, too many for a file of metrics.")
     return _Cell(column=column, kind=attributes.get("t", "n"), style=_whole(attributes.get("s")))
 
 

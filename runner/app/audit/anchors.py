@@ -117,7 +117,7 @@ def _check_notes(folder: Path, ref: str, journal: JournalSummary, evidence: Path
         noted = [note for note in noted if (note.head.events or 0) <= length]
     shown = f"{place.ref} of {place.repository}"
     if not noted:
-        what = "hold no head of this journal: it is another one, or it was rewritten from its start"
+        what = "hold no head of this journal: they belong to another journal, or this one was rewritten from its start"
         return AnchorCheck(findings=(Finding(where=f"the git notes {shown}", what=what),))
     found, places = AnchorCheck(), places_of({note.head for note in noted}, journal.links.digests())
     commits = _commits(journal.links)
@@ -168,7 +168,10 @@ def _commit_at(commits: Sequence[tuple[int, str | None]], events: int) -> str | 
 
 
 def _missing(head: Head, by: str) -> AnchorCheck:
-    what = f"does not contain the head {head} of {by}: it was cut, rewritten, ends before it, or is another one"
+    what = (
+        f"does not contain the head {head} of {by}: it was cut or rewritten, ends before that event, or is another "
+        "journal"
+    )
     return AnchorCheck(findings=(Finding(where="the journal", what=what),))
 
 

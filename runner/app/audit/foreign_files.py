@@ -65,9 +65,9 @@ def look_through(folder: StateFolder, run_ids: Iterable[str] | None) -> StateFil
 def _oddity(found: os.stat_result) -> str | None:
     """Return what is wrong with an entry whatever its name is, or None."""
     if stat.S_ISLNK(found.st_mode):
-        return "is a link; no run makes one there"
+        return "is a link, which no run creates there"
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-        return "is a special file; no run makes one"
+        return "is a special file, which no run creates"
     if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
         return "has a second name elsewhere, through which it can be changed"
     if found.st_mode & _OTHERS_WRITE:

@@ -141,8 +141,8 @@ def _heads_of(kept: str | None, partitions: Sequence[str]) -> Mapping[str, str]:
         lines = []
     if len(lines) != len(partitions):
         raise UsageError(
-            f"The state has {len(partitions)} partitions, each with a head of its own, and {kept} is not a file with "
-            "one line for each.",
+            f"The state has {len(partitions)} partitions with a head each, so {kept} must be a file with one line for "
+            "each.",
             hint="Keep what `retrain audit head` prints; or verify one partition with --state.",
         )
     found = {part: line.split() for part, line in zip(partitions, lines, strict=True)}

@@ -190,7 +190,7 @@ def _about_end(found: KeyAnswer, now: datetime) -> Iterator[Check]:
         verdict="warning",
         model=found.model.name,
         seen=f"The end of the fetched key {left}: {day}, although it was fetched now.",
-        next="Ask the service's support for a key that lasts; a training may outlive this one.",
+        next="Ask the service's support for a key that lasts; a training may end after this key has expired.",
     )
 
 

@@ -184,7 +184,7 @@ def _unwritable(target: Path, error: OSError) -> UsageError:
     )
 
 
-_WRITTEN = "Name a file that a plan was written to: `retrain plan --out new-plan.json` writes one."
+_WRITTEN = "Name the file of a plan; `retrain plan --out new-plan.json` writes one."
 
 
 def read_plan(source: Path) -> PlanDocument:

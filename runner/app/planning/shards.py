@@ -90,7 +90,7 @@ def shard_of(
         )
     if shard.of > 1 and partitions == 1:
         raise UsageError(
-            f"{shard.source} is {shard.text}, and the state {state} has one partition, which one run works on at a "
+            f"{shard.source} is {shard.text}, and the state {state} has one partition, which only one run can use at a "
             "time.",
             hint="Begin a state with as many partitions as there will ever be machines: `retrain state init --help` "
             f"shows --partitions; or leave {shard.source} out.",
@@ -119,7 +119,7 @@ def _of_pipeline(environment: Mapping[str, str]) -> Shard | None:
         raise UsageError(
             f"JOB_COMPLETION_INDEX is {shown(index)}, and JOB_COMPLETIONS is "
             f"{shown(completions) if completions else 'not set'}: they do not name one of several pods.",
-            hint="Set JOB_COMPLETIONS to the `completions` of the Job, or RETRAIN_SHARD=1/1 for a run of its own.",
+            hint="Set JOB_COMPLETIONS to the `completions` of the Job, or RETRAIN_SHARD=1/1 to run alone.",
         )
     return read_shard(f"{int(index) + 1}/{completions}", "JOB_COMPLETION_INDEX/JOB_COMPLETIONS")
 

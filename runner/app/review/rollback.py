@@ -66,7 +66,8 @@ def _default(progress: ModelProgress, model: str, incumbent: RetrainJob | None) 
     """Return the job that served last before the incumbent: an older one, which nobody has rolled back from."""
     if incumbent is None:
         raise UsageError(
-            f"What serves for {model} was adopted, so there is no job before it.", hint=_choices(progress, incumbent)
+            f"The model in service for {model} was adopted, so no job came before it.",
+            hint=_choices(progress, incumbent),
         )
     for job in _others(progress, incumbent):
         older = progress.served is not None or progress.is_older(job.retrain_job_id, incumbent.retrain_job_id)

@@ -72,7 +72,7 @@ def _refuse_flags(given: Choice) -> None:
     if used:
         raise UsageError(
             f"{' and '.join(used)} cannot be given together with --plan.",
-            hint="A plan holds the flags it was made with; make another plan, or run without one.",
+            hint="A plan holds the flags it was made with; make another plan, or run without --plan.",
         )
 
 
@@ -144,14 +144,14 @@ def _state_moves(opened: Session | None, found: StateMark, before: StateMark) ->
     if found == before:
         return []
     if before.lineage not in (None, found.lineage):
-        what = "another one, with another journal" if found.lineage else "a new one without any run"
-        return [f"the state is {what}; is --state the one the plan was made with?"]
+        what = "is another one, with another journal" if found.lineage else "has no run yet"
+        return [f"the state {what}; is --state the one the plan was made with?"]
     if found.serial < before.serial:
-        return [f"the state is an older one: {found.serial} events, and {before.serial} when the plan was made"]
+        return [f"the state is older: it has {found.serial} events, and had {before.serial} when the plan was made"]
     if opened is None:
         return [f"the state moved on by {found.serial - before.serial} events"]
     if before.head_sha256 is not None and opened.store.digest(before.serial) != before.head_sha256:
-        return [f"the state's history up to event {before.serial} is another one"]
+        return [f"the state's history up to event {before.serial} differs"]
     after = START if before.head_sha256 is None else (before.serial, before.head_sha256)
     runs = dict[str, str]()
     for link in opened.store.read(after):

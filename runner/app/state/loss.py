@@ -82,7 +82,7 @@ def noted_losses(folder: StateFolder, store: EventLog) -> Iterator[Finding]:
         yield from _behind(where, store, kept, lineage, ", as this user's note outside of the state says")
     mark = lost_mark(store, FolderBlobs(folder.root))
     if mark is not None and beside is not None and beside.events < mark.events:
-        found = f"lacks event {mark.events}, with which {LATEST} ends, or has another one in its place"
+        found = f"lacks event {mark.events}, with which {LATEST} ends, or has another event in its place"
         yield Finding(where=where, what=found)
 
 
@@ -194,7 +194,9 @@ def _behind(where: str, store: EventLog, noted: Head, lineage: str, source: str)
     found = store.digest(noted.events)
     events, _ = store.extent()
     if lineage not in ("", noted.lineage):
-        yield Finding(where=where, what=f"is the journal of another state: this one's ended with {event}{source}")
+        yield Finding(
+            where=where, what=f"is the journal of another state; this state's journal ended with {event}{source}"
+        )
     elif found is None:
         missing = noted.events - events
         yield Finding(
@@ -202,7 +204,7 @@ def _behind(where: str, store: EventLog, noted: Head, lineage: str, source: str)
             what=f"lacks its last {counted(missing, 'event')}: it ends at {events} and ended with {event}{source}",
         )
     elif found != noted.sha256:
-        yield Finding(where=where, what=f"differs from the one that had {event}{source}")
+        yield Finding(where=where, what=f"differs from the journal that had {event}{source}")
 
 
 def _outside(lineage: str) -> Head | None:
@@ -234,5 +236,5 @@ def _beyond(blobs: Blobs, name: str, store: EventLog) -> Iterator[Finding]:
         return
     if store.digest(end.events) != end.head_sha256:
         events, _ = store.extent()
-        what = f"was written from a journal with {end.events} events, of which this one has only {events} or others"
+        what = f"was written from a journal with {end.events} events; this journal has only {events}, or other ones"
         yield Finding(where=report, what=what)

@@ -55,7 +55,7 @@ def init_state(address: str, partitions: int = 1) -> None:
         return
     if place.is_begun():
         raise StateError(
-            f"There is a state at {place.address} already.", hint="Use it, or begin one at another address."
+            f"There is a state at {place.address} already.", hint="Use it, or begin a state at another address."
         )
     for number in range(partitions):
         _begin_part(open_state(place.part(number)), number)
@@ -80,7 +80,7 @@ def _begin_part(part: StateStore, number: int) -> None:
         if events:
             raise StateError(
                 f"{part.address} has a journal of {events} events already.",
-                hint="Begin the state at another address, or restore what says that this is one (`format.json`).",
+                hint="Begin the state at another address, or restore `format.json`, which marks this place as a state.",
             )
 
 
@@ -138,7 +138,7 @@ def _packed(address: str) -> int:
     place = open_state(address)
     log = place.open_log() if place.folder is None else None
     if log is None or not hasattr(log, "pack"):
-        raise UsageError(f"The journal of {place.address} is in one piece already.", hint="There is nothing to pack.")
+        raise UsageError(f"The journal of {place.address} is not stored in parts.", hint="There is nothing to pack.")
     try:
         return int(log.pack(least=1))
     except OSError as error:

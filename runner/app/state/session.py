@@ -225,8 +225,8 @@ def refuse_copy(place: StateStore) -> None:
             own = f"{shlex.quote(str(place.folder.root.parent))}/*/{place.folder.origin.name}"
         raise StateError(
             f"The state {whole or place.address} is a copy of {origin}, and a state in two places trains twice.",
-            hint=f"Run the command with {state_option(origin).strip()}. If the copy is to be a state of its own, "
-            f"because the original is gone, or nobody uses it meanwhile: `rm {own}`.",
+            hint=f"Run the command with {state_option(origin).strip()}. If the original is gone or nobody uses it, "
+            f"make the copy an independent state: `rm {own}`.",
         )
 
 

@@ -33,7 +33,7 @@ def unrecorded_entries(folder: StateFolder, progress: Progress) -> Iterator[Find
             if entry.name == _LATEST:
                 yield from _latest(Path(entry.path), progress)
             elif not entry.is_dir(follow_symlinks=False):
-                yield Finding(where=entry.path, what="is not a folder, as every run has one")
+                yield Finding(where=entry.path, what="is not a folder, and every run has a folder")
             elif not progress.has_run(entry.name):
                 what = "belongs to no run in the journal: it was put there, or the journal is cut or an older copy"
                 yield Finding(where=entry.path, what=what)

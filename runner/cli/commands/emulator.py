@@ -22,7 +22,7 @@ def command() -> None:
 @command.command("serve", epilog="Example: retrain emulator serve models.yaml --port 8765")
 @options.paths
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free port.")
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Folder for its data; by default `emulator` in the state folder."
 )

@@ -43,7 +43,7 @@ def report_command(formats: Mapping[str, Render]) -> click.Command:
         On a terminal it names the page's file instead of printing it.
         """
         if run is not None and group is not None:
-            raise UsageError("A run and a group cannot both be given.", hint="Name the one or the other.")
+            raise UsageError("A run and a group cannot both be given.", hint="Name either a run or a group.")
         rendered = report(state, run, formats[form], group)
         warn_of_loss(console, state)
         if rendered.without_end:
@@ -60,7 +60,7 @@ def report_command(formats: Mapping[str, Render]) -> click.Command:
         elif not opens:
             console.document(rendered.content)
         if opens and group is not None and out is None:
-            raise UsageError("The page of a group is in no file yet.", hint="Name one: --out report.html.")
+            raise UsageError("The page of a group has no file yet.", hint="Name a file: --out report.html.")
         if opens and not _open(page):
             console.warning(f"no browser could be opened; the page is {page}")
         return ExitCode.OK

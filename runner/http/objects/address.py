@@ -124,7 +124,7 @@ def _parameters(query: str, known: Collection[str]) -> dict[str, str]:
         raise AddressError(
             f"has a parameter{named} that no address may have",
             f"Known are {', '.join(sorted(known))}. Keys, tokens and signatures come from the environment only; "
-            "if one stood in the address, replace it, as it may be in a log now.",
+            "if the address contained one, replace it, because a log may contain it now.",
         )
     return given
 

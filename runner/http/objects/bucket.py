@@ -30,7 +30,7 @@ from runner.http.objects.client import RefusedError, Waits, open_client, underst
 from runner.lib.secrets import Secret
 
 T = TypeVar("T")
-NO_OBJECT = "there is no such object"  # and not: no such bucket
+NO_OBJECT = "the object does not exist"  # and not: no such bucket
 _WAITS_S = (0.1, 0.3, 1.0, 2.0, 4.0)  # before each further try
 _QUICK = Waits(connect=5, silence=15, request=15, retries=0, retrying=15)  # about a small object
 _LONG = Waits(connect=5, silence=900, request=900, retries=0, retrying=900)  # moves a file
@@ -44,15 +44,15 @@ _CODES = {  # what the codes mean that have a cause of their own
     "ExpiredToken": "the credentials have expired",
     "TokenRefreshRequired": "the credentials have expired",
     "InvalidAccessKeyId": "the store does not know the access key",
-    "SignatureDoesNotMatch": "the secret key is not the one of the access key",
+    "SignatureDoesNotMatch": "the secret key does not belong to the access key",
     "RequestTimeTooSkewed": "this machine's clock differs too much from the store's",
-    "NoSuchBucket": "there is no such bucket",
-    "ContainerNotFound": "there is no such container",
+    "NoSuchBucket": "the bucket does not exist",
+    "ContainerNotFound": "the container does not exist",
     "NotImplemented": "the store does not know such a request",
 }
 _CAUSES = {
     "region": "the bucket is in another region",
-    "no-credentials": "there are no credentials for the store in the environment",
+    "no-credentials": "the environment has no credentials for the store",
 }
 
 

@@ -117,7 +117,7 @@ DOCUMENTED = (
         code=Code.NOT_FOUND_JOB,
         text="Not found retrain job.",
         kind=Kind.SERVICE,
-        message="The service finds no such retrain job under this API key.",
+        message="The service does not know this retrain job under this API key.",
         hint="Check that `api_key` is the key of the model that started the job.",
     ),
     Documented(

@@ -69,7 +69,7 @@ def test_a_switch_that_the_policy_does_not_decide_for_is_not_tried(project: Proj
     project.add("house", policy=threshold({"metric": "auc", "min": 0.95}))
     text = train(project, "--yes", "--switch").out
     assert project.service.switched == []
-    assert "a switch: its policy did not decide for one" in text
+    assert "a switch: its policy did not decide to switch" in text
 
 
 def test_a_second_call_goes_on_with_the_training_that_is_under_way(project: Project) -> None:

@@ -91,7 +91,7 @@ def test_two_copies_that_went_different_ways_are_told_apart(world: World, tmp_pa
     world.write_data("4")
     world.run()
     HeadFile(world.state.head).write(newer)
-    with pytest.raises(StateError, match="differs from the one that had event"):
+    with pytest.raises(StateError, match="differs from the journal that had event"):
         open_session(state_of(world))
 
 

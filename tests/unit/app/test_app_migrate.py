@@ -172,6 +172,6 @@ def test_a_pulled_copy_follows_and_its_own_runs_are_pushed_back(server: S3Server
     assert verify(address, run_id).findings == ()
     a_run(copy)
     a_run(address)
-    with pytest.raises(StateError, match="holds another journal, or one that differs"):
+    with pytest.raises(StateError, match="holds another journal, or differs from this one"):
         push(copy, address, lock_timeout=NOBODY)
     assert open_state(address).holder() is None

@@ -133,9 +133,9 @@ def test_another_an_older_and_a_fresh_state_are_told_apart() -> None:
     record_a_run()
     keep()
     record_a_run(state="other")
-    assert "an older one: 3 events, and 6 when" in moved(state="older")[0]
+    assert "is older: it has 3 events, and had 6 when" in moved(state="older")[0]
     assert "another one, with another journal" in moved(state="other")[0]
-    assert "a new one without any run" in moved(state="fresh")[0]
+    assert "the state has no run yet" in moved(state="fresh")[0]
 
 
 def test_a_state_that_took_another_way_since_an_older_copy_is_refused() -> None:
@@ -146,7 +146,7 @@ def test_a_state_that_took_another_way_since_an_older_copy_is_refused() -> None:
     for _ in range(2):
         record_a_run(state="fork")
     [said] = moved(state="fork")
-    assert "history up to event 6 is another one" in said
+    assert "history up to event 6 differs" in said
 
 
 def test_a_run_without_an_end_before_the_plan_moves_nothing() -> None:

@@ -89,7 +89,7 @@ def test_two_members_of_one_name_are_refused() -> None:
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("a", b"2")
 
-    with pytest.raises(DamagedError, match="one name"):
+    with pytest.raises(DamagedError, match="the same name"):
         Container(with_zip(twice))
 
 

@@ -74,7 +74,7 @@ def test_a_pattern_without_pick_has_to_match_one_file(desk: Desk) -> None:
     desk.write("a1.csv", "x")
     assert resolve(dataset(source(desk.folder, "a*.csv"))).train.name == "a1.csv"
     desk.write("a2.csv", "x")
-    assert refusal(desk, "a*.csv") == "a*.csv matches 2 files, and only one is wanted."
+    assert refusal(desk, "a*.csv") == "a*.csv matches 2 files, but must match only one."
 
 
 def test_what_is_no_readable_file_is_refused_with_its_name(desk: Desk) -> None:

@@ -120,7 +120,7 @@ def test_what_the_variable_holds_is_not_told(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("page", "told"),
     [
-        (Page(status=404), "127.0.0.1 has no such file"),
+        (Page(status=404), "127.0.0.1 does not have this file"),
         (Page(status=403), "127.0.0.1 denies access"),
         (Page(status=401), "127.0.0.1 asks for a password or a key"),
         (Page(status=500), "127.0.0.1 answers with 500"),

@@ -186,7 +186,7 @@ def test_another_state_under_the_address_is_refused_by_a_machine_that_knew_the_f
         events(address)
     begun_anew = ObjectStore(address)
     begun_anew.begin()
-    with pytest.raises(StateError, match="is another one: this machine has read 1 events"):
+    with pytest.raises(StateError, match="was replaced by another state: this machine has read 1 events"):
         events(address)
 
 
@@ -197,7 +197,7 @@ def test_a_commit_that_was_replaced_is_seen_though_its_own_machine_has_a_copy(se
     filled(other, "b")
     name = "p/0000/journal/00000000000000001"
     server.objects[f"prod/{name}"] = server.objects[f"other/{name}"]
-    with pytest.raises(StateError, match="is not the one that was read before"):
+    with pytest.raises(StateError, match="differs from what was read before"):
         events(address)
 
 
@@ -369,7 +369,7 @@ def test_credentials_that_expire_within_a_run_stop_it_before_anything_else(serve
 
 
 def test_a_missing_bucket_is_not_taken_for_a_missing_state(server: S3Server) -> None:
-    with pytest.raises(StateError, match="there is no such bucket"):
+    with pytest.raises(StateError, match="the bucket does not exist"):
         ObjectStore(server.address("prod").replace("s3://bucket/", "s3://backet/")).require_journal()
 
 

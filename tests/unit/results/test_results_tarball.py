@@ -87,7 +87,7 @@ def test_what_is_no_file_is_passed_by(kind: bytes) -> None:
 
 
 def test_gzip_within_gzip_is_opened_once_only() -> None:
-    assert "nor of any other form" in unread(gzip.compress(gzip.compress(AUC)))
+    assert "nor any other known format" in unread(gzip.compress(gzip.compress(AUC)))
 
 
 def test_a_damaged_checksum_of_gzip_is_noticed() -> None:
