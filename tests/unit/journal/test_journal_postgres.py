@@ -480,7 +480,8 @@ def test_a_database_that_was_set_back_is_refused_by_a_machine_that_saw_more(serv
     assert "lacks event 2" in str(error)
     assert error.exit_code is ExitCode.STATE
     sql(server, "UPDATE {s}.format SET lineage = 'another'", s=schema_of(state))
-    assert "was replaced by another state: this machine has read 2 events" in str(refused(PostgresStore(state.address).open_log))
+    told = str(refused(PostgresStore(state.address).open_log))
+    assert "was replaced by another state: this machine has read 2 events" in told
 
 
 def test_a_damaged_copy_on_this_machine_is_dropped() -> None:
