@@ -14,7 +14,7 @@ from msgspec import Struct
 from runner.app.audit.verify import verify
 from runner.app.state.loss import refuse
 from runner.app.state.open_state import open_state
-from runner.app.state.partitions import has_run, partitions_of, refuse_part
+from runner.app.state.partitions import each_progress, has_run, partitions_of, refuse_part
 from runner.app.state.session import Session, refuse_copy, refuse_moved, unchecked_session
 from runner.errors import StateError, UsageError
 from runner.execute.progress_events import Listener, Preparing, unheard
@@ -67,6 +67,7 @@ def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: List
         raise _is_there(goal)
     if len(partitions) == 1:
         return _migrate(source, goal, lock_timeout, listener)
+    each_progress(partitions)  # so that one that is an older copy of itself is not moved
     copied = [
         _migrate(part, open_state(goal.part(number)), lock_timeout, listener, number)
         for number, part in enumerate(partitions)

@@ -149,7 +149,8 @@ class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
     """A run began. `service` tells the emulator's history from the real one's; `paths` are its manifest arguments.
 
     `actor` is the user of the operating system and the host, `ci_job` the page of the pipeline's job. `group` is what
-    the runs of several machines have in common that are reported as one.
+    the runs of several machines have in common that are reported as one. `seen_events` says how many events the
+    partitions had that follow this one (`runner.journal.partitions.witnessed`).
     """
 
     tool: ToolRecord
@@ -161,6 +162,7 @@ class RunStarted(_Fact, frozen=True, kw_only=True, tag="run_started"):
     paths: tuple[str, ...]
     manifest: ManifestRecord
     options: RunOptions
+    seen_events: tuple[Annotated[int, msgspec.Meta(ge=0)], ...] = ()
 
     @property
     def command(self) -> str:

@@ -15,6 +15,7 @@ from runner.errors import StateError
 MOST = 1000
 FOLDER = "partitions"
 LARGEST_FORMAT = 4096  # bytes
+_WITNESSED = 8  # partitions whose ends a run notes in another
 
 
 class Format(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,6 +66,11 @@ def home_by_name(model: str, partitions: int) -> int:
     """Return the number of the partition where the history of a model begins, whatever its service is."""
     digest = hashlib.sha256(model.encode(errors="surrogatepass")).digest()
     return int.from_bytes(digest, "big") % partitions
+
+
+def witnessed(number: int, partitions: int) -> list[int]:
+    """Return the partitions whose numbers of events a run notes in this one: those that follow it, but for itself."""
+    return [(number + step) % partitions for step in range(1, min(partitions, _WITNESSED + 1))]
 
 
 def divided(address: str, partitions: int, example: str) -> StateError:

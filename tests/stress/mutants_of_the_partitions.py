@@ -73,6 +73,20 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=_CONTRACT + "test_what_no_shard_may_be_is_refused",
     ),
     Mutant(
+        name="a_partition_that_is_an_older_copy_of_itself_is_used",
+        file=_HOMES,
+        old="    for number, lost in _older(partitions, found).items():\n",
+        new="    for number, lost in dict[int, str]().items():\n",
+        caught_by=_CONTRACT + "test_a_partition_that_is_an_older_copy_of_itself_is_refused_until_the_loss_is_accepted",
+    ),
+    Mutant(
+        name="a_killed_run_stays_open_where_no_model_is",
+        file="runner/app/run/run.py",
+        old="        if any(run.report is None for run in before[number].runs.values()):\n",
+        new="        if False:\n",
+        caught_by=_CONTRACT + "test_what_a_kill_left_in_a_partition_without_a_model_is_closed_by_the_next_run",
+    ),
+    Mutant(
         name="only_the_names_that_left_a_models_own_partition_are_asked_for",
         file=_EXECUTION,
         old="vanished_jobs(manifest, (job.fleet or session.progress).known(service))",

@@ -24,7 +24,7 @@ from runner.app.audit.key_files import trusted_keys
 from runner.app.audit.recompute import SameBytes, SwitchAudit, check_rendering, check_schemas, recompute_from
 from runner.app.state.loss import journal_losses
 from runner.app.state.open_state import open_state
-from runner.app.state.partitions import has_run, partitions_of
+from runner.app.state.partitions import each_progress, has_run, partitions_of
 from runner.app.state.read_state import full_run_id
 from runner.app.state.run_histories import partitions_with
 from runner.app.state.unrecorded_files import Finding, unreadable, unrecorded_files, unrecorded_objects
@@ -117,6 +117,7 @@ def verify_each(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> M
     if len(partitions) == 1:
         return {state: verify(state, run, demands)}
     heads = _heads_of(demands.head, partitions)
+    each_progress(partitions)  # so that one that is an older copy of itself is refused
     chosen, run = partitions_with(state, run)
     found = {
         part: verify(part, run, structs.replace(demands, head=heads.get(part)))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,15 +19,16 @@ from runner.app.run.execution import ExecutionRequest, ExecutionResult, OpenInbo
 from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import Found, agreed_plan, planned_scope
 from runner.app.run.run_end import RunResult, finish_run, readings_of
-from runner.app.state.partitions import each_progress, homes, partitions_of, refuse_part
+from runner.app.state.partitions import each_progress, events_of, homes, known_homes, partitions_of, refuse_part
 from runner.app.state.read_state import Warn, knows_approved, warn_of_future
 from runner.app.state.session import Partition, Session, session
 from runner.datasets.metadata import DatasetDigest
-from runner.errors import ModelError, StateError, UsageError
+from runner.errors import LockedError, ModelError, StateError, UsageError
 from runner.execute.progress_events import Listener, Message
 from runner.journal.checkpoint import never
 from runner.journal.events import Draft, Fact, KnownContent, ModelPlanned, ModelsMoved, RunOptions, ServiceMoved
 from runner.journal.forms import is_run_id
+from runner.journal.partitions import witnessed
 from runner.journal.progress import merged
 from runner.lib.atomic_files import open_file, read_up_to, write_whole
 from runner.lib.timestamps import stamp
@@ -89,6 +90,7 @@ class _Work(Struct, frozen=True, kw_only=True):
     """The partitions that are held, in order, as the run found the state, and where each model of the manifest is."""
 
     sessions: Sequence[Session]
+    events: Sequence[int]  # of each partition, where the state has several
     found: Found
     homes: Mapping[str, str]  # a model's partition by its address; empty in a state with one
 
@@ -96,6 +98,11 @@ class _Work(Struct, frozen=True, kw_only=True):
         """Return those of the models that are in the session's partition."""
         here = session.partition
         return [model for model in models if self.homes.get(model.name, here) == here]
+
+    def seen_beside(self, session: Session) -> tuple[int, ...]:
+        """Return how many events the partitions have that follow the session's."""
+        number = session.state.number
+        return () if number is None else tuple(self.events[other] for other in witnessed(number, len(self.events)))
 
     def models_held(self, models: Sequence[Model]) -> Sequence[Model]:
         """Return those of the models that are in the partitions held."""
@@ -127,11 +134,16 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
             )
         )
 
+    def close_lost_runs(partition: str) -> None:
+        place = Partition(address=partition)
+        with suppress(LockedError), session(request.state, lock_timeout=timedelta(0), partition=place):
+            pass  # taking it does that
+
     if len(partitions) == 1:
         opened = held(None)
         alone = opened.progress
         found_state = Found(held={0: opened}, marks=[opened.found], shard=shard, share=alone, fleet=alone)
-        return _Work(sessions=[opened], found=found_state, homes={})
+        return _Work(sessions=[opened], events=(), found=found_state, homes={})
     before = each_progress(partitions, enough)
     found = homes(scope.manifest, scope.service.name, before)
     share = [number for number in range(len(partitions)) if shard.takes(number)]
@@ -144,14 +156,19 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
         raise StateError(
             "Another run recorded a model's new name while this one began.", hint="Run `retrain run` again."
         )
+    for number in set(share) - {*sessions, *found.values()}:  # no run comes there for a model
+        if any(run.report is None for run in before[number].runs.values()):
+            close_lost_runs(partitions[number])
     addresses = {number: opened.partition for number, opened in sessions.items()}
-    places = {name: addresses.get(home, partitions[home]) for name, home in found.items()}
+    everywhere = {**known_homes(progresses, scope.service.name), **found}  # also of names that left the manifest
+    places = {name: addresses.get(home, partitions[home]) for name, home in everywhere.items()}
     marks = [sessions[number].found if number in sessions else state_mark(known) for number, known in enumerate(before)]
     fleet = merged(progresses)
     is_share = shard.of > 1 and document is not None
     own = merged([progresses[number] for number in share]) if is_share else fleet
     found_state = Found(held=sessions, marks=marks, shard=shard, share=own, fleet=fleet)
-    work = _Work(sessions=list(sessions.values()), found=found_state, homes=places)
+    events = list(map(events_of, progresses))
+    work = _Work(sessions=list(sessions.values()), events=events, found=found_state, homes=places)
     if shard.of > 1:
         models = len(work.models_held(scope.models))
         told = told_share(shard, len(chosen), len(partitions), models, scope.manifest.limits)
@@ -168,7 +185,8 @@ def _retrain(work: _Work, request: RunRequest, scope: Scope, document: PlanDocum
     agreed = agreed_plan(work.found, own, document, str(request.plan), readings) if document else None
     paths, group = tuple(str(path) for path in scope.choice.paths), group_of(request.group, pipeline_variables())
     for opened in sessions:
-        opened.start(scope.manifest, scope.service, paths, _recorded(scope, document, shard), group)
+        options, seen = _recorded(scope, document, shard), work.seen_beside(opened)
+        opened.start(scope.manifest, scope.service, paths, options, group=group, seen_events=seen)
     if request.run_id_file is not None:
         _write_id(request.run_id_file, first.run_id, request.warn)
     plans = list[ModelPlan]()

@@ -1,6 +1,6 @@
 """`retrain state init`, `show`, `pack` and `accept-loss`: begin a state, show it, pack it, continue after a loss."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from runner.app.provenance import ci_actor, tool
 from runner.app.state.loss import losses
 from runner.app.state.open_state import open_state
-from runner.app.state.partitions import each_progress, partitions_of
+from runner.app.state.partitions import each_progress, older_partitions, partitions_of
 from runner.app.state.read_state import no_journal
 from runner.app.state.session import Partition, Session, unchecked_session
 from runner.app.state.unrecorded_files import Finding
@@ -165,7 +165,8 @@ def missing_history(state: str) -> dict[str, tuple[Finding, ...]]:
         UsageError: there is no journal, or nothing is missing.
         StateError: a journal is missing, foreign or damaged.
     """
-    found = {part: _missing(part) for part in partitions_of(state)}
+    older = older_partitions(state)
+    found = {part: _missing(part, older) for part in partitions_of(state)}
     if not any(found.values()):
         raise _nothing_missing()
     return {part: missing for part, missing in found.items() if missing}
@@ -175,15 +176,23 @@ def _nothing_missing() -> UsageError:
     return UsageError("Nothing is missing from the journal.", hint="There is no loss to accept; continue with `run`.")
 
 
-def _missing(partition: str) -> tuple[Finding, ...]:
+def _missing(partition: str, older: Mapping[int, str]) -> tuple[Finding, ...]:
     place = open_state(partition)
     store = place.read_log(afresh=True)
+    if store is None and place.number is not None:
+        return _known_to_others(place, older)
     if store is None:
         raise no_journal(place)
     try:
-        return losses(place, store, read_progress(store, place.blobs, never), afresh=True)
+        found = losses(place, store, read_progress(store, place.blobs, never), afresh=True)
+        return (*found, *_known_to_others(place, older))
     finally:
         store.close()
+
+
+def _known_to_others(place: StateStore, older: Mapping[int, str]) -> tuple[Finding, ...]:
+    lost = None if place.number is None else older.get(place.number)
+    return () if lost is None else (Finding(where=place.address, what=lost),)
 
 
 def accept_loss(request: AcceptLossRequest, partitions: Iterable[str]) -> list[str]:
@@ -211,7 +220,9 @@ def accept_loss(request: AcceptLossRequest, partitions: Iterable[str]) -> list[s
             )
             for part in partitions
         ]
-        sessions = [opened for opened in held if opened.missing]
+        older = older_partitions(request.state)
+        known = [replace(opened, missing=(*opened.missing, *_known_to_others(opened.state, older))) for opened in held]
+        sessions = [opened for opened in known if opened.missing]
         if not sessions:
             raise _nothing_missing()
         for opened in sessions:

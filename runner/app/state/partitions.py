@@ -11,7 +11,7 @@ from runner.app.state.open_state import local_state, open_state
 from runner.errors import LockedError, StateError, UsageError
 from runner.journal.checkpoint import Enough, always, read_progress
 from runner.journal.lock import Held, Holder, break_lock, current_holder
-from runner.journal.partitions import FOLDER, home_by_name, lineage_of, part_name
+from runner.journal.partitions import FOLDER, home_by_name, lineage_of, part_name, witnessed
 from runner.journal.progress import Progress, merged
 from runner.journal.state_store import StateStore
 from runner.lib.parallel import map_in_threads
@@ -68,6 +68,10 @@ def snapshot(state: str) -> Iterator[None]:
         yield
 
 
+def _whole(part: StateStore) -> str | None:
+    return whole_of(part.address if part.folder is None else str(part.folder.root.resolve()))
+
+
 def refuse_part(state: str) -> None:
     """Refuse one partition, at whatever address, where a whole state is needed: its other models would look new.
 
@@ -78,7 +82,7 @@ def refuse_part(state: str) -> None:
     place = open_state(state)
     if place.number is None:
         return
-    whole = whole_of(state if place.folder is None else str(place.folder.root.resolve()))
+    whole = _whole(place)
     raise UsageError(
         f"{state} is partition {part_name(place.number)} of a state, and this command is for the whole state.",
         hint=f"Give{state_option(whole) if whole else ' the address of the whole state'}; a run with --shard takes a "
@@ -87,14 +91,67 @@ def refuse_part(state: str) -> None:
 
 
 def each_progress(partitions: Sequence[str], enough: Enough = always) -> list[Progress]:
-    """Return what the journal of each partition shows; nothing where no run has been yet.
+    """Return what the journal of each partition of a state shows; nothing where no run has been yet.
+
+    Raises:
+        StateError: one of them is missing, foreign or damaged, or an older copy of itself.
+    """
+    found = _each_progress(partitions, enough)
+    for number, lost in _older(partitions, found).items():
+        part = partitions[number]
+        raise StateError(
+            f"The journal of {part} {lost}.",
+            hint="Restore the newest copy of it, or of the whole state. Where that is gone for good, look in the "
+            'product for newer jobs, then run `retrain state accept-loss --reason "..."'
+            f"{state_option(part)}`.",
+        )
+    return found
+
+
+def older_partitions(state: str) -> dict[int, str]:
+    """Return which partitions are older copies of themselves, and how, as a clause; the state may be one of them.
 
     Raises:
         StateError: one of them is missing, foreign or damaged.
     """
+    place = open_state(state)
+    whole = state if place.number is None else _whole(place)
+    partitions = (state,) if whole is None else partitions_of(whole)
+    return _older(partitions, _each_progress(partitions, always))
+
+
+def _each_progress(partitions: Sequence[str], enough: Enough) -> list[Progress]:
     if len(partitions) == 1 or local_state(partitions[0]) is not None:
         return [_progress(partition, enough) for partition in partitions]
     return map_in_threads(lambda state: _progress(state, enough), partitions, _READERS)  # it waits for the store
+
+
+def _older(partitions: Sequence[str], progresses: Sequence[Progress]) -> dict[int, str]:
+    """Return which journals are shorter than runs in other partitions saw them, and how, as a clause.
+
+    A partition that was read before those runs began is looked at again. A loss that was accepted since counts no more.
+    """
+    seen = dict[int, tuple[int, str]]()
+    for number, progress in enumerate(progresses):
+        for run in progress.runs.values():
+            for other, events in zip(witnessed(number, len(partitions)), run.started.seen_events, strict=False):
+                loss = progresses[other].loss
+                if loss is None or loss.at < run.started_at:
+                    seen[other] = max(seen.get(other, (0, "")), (events, run.run_id))
+    found = dict[int, str]()
+    for number, (events, run_id) in seen.items():
+        if events_of(progresses[number]) < events and (now := _events_in(partitions[number])) < events:
+            found[number] = (
+                f"has {now} events, and run {run_id} in another partition has seen {events} of them: it was cut, or "
+                "replaced by an older copy"
+            )
+    return found
+
+
+def events_of(progress: Progress) -> int:
+    """Return how many events a journal has, without the one that says the state has moved: its copy has no such."""
+    events, _ = progress.head or (0, "")
+    return events - (progress.moved_to is not None)
 
 
 def has_run(partition: str) -> bool:
@@ -103,11 +160,15 @@ def has_run(partition: str) -> bool:
     Raises:
         StateError: it is missing, foreign or damaged.
     """
+    return _events_in(partition) > 0
+
+
+def _events_in(partition: str) -> int:
     log = open_state(partition).read_log()
     if log is None:
-        return False
+        return 0
     try:
-        return log.extent()[0] > 0
+        return log.extent()[0]
     finally:
         log.close()
 
@@ -132,7 +193,7 @@ def partition_of(state: str, model: str, service: str | None = None) -> str:
     partitions = partitions_of(state)
     if len(partitions) == 1:
         return state
-    known = _known_homes(each_progress(partitions), service)
+    known = known_homes(each_progress(partitions), service)
     return partitions[known.get(model, home_by_name(model, len(partitions)))]
 
 
@@ -144,7 +205,7 @@ def homes(manifest: Manifest, service: str, progresses: Sequence[Progress]) -> M
     Raises:
         UsageError: two models exchange their names, and their histories are in different partitions.
     """
-    known = _known_homes(progresses, service)
+    known = known_homes(progresses, service)
     moves = due_moves(manifest, merged(progresses).known(service)).old_names
     for new, old in moves.items():
         if known.get(new, known[old]) != known[old]:
@@ -157,7 +218,7 @@ def homes(manifest: Manifest, service: str, progresses: Sequence[Progress]) -> M
     return {name: known.get(moves.get(name, name), home_by_name(name, count)) for name in manifest.models}
 
 
-def _known_homes(progresses: Sequence[Progress], service: str | None) -> dict[str, int]:
+def known_homes(progresses: Sequence[Progress], service: str | None) -> dict[str, int]:
     """Return the partition of each name that has a history; one on the service counts before those on others."""
     found = dict[str, tuple[bool, int]]()
     for number, progress in enumerate(progresses):

@@ -91,15 +91,17 @@ class Session(Struct, frozen=True, kw_only=True):
         if self.progress.checkpoint_at is not None and not enough(self.progress):
             self.progress.take_over(Progress(self.store.read()))
 
-    def start(
+    def start(  # noqa: PLR0913 -- what the first event of a run says, named one by one
         self,
         manifest: Manifest,
         service: TargetService,
         paths: tuple[str, ...],
         options: RunOptions,
+        *,
         group: str | None = None,
+        seen_events: tuple[int, ...] = (),
     ) -> None:
-        """Record that the run began; `group` is that of the runs it is reported with."""
+        """Record that the run began, the group of the runs it is reported with, and how far other partitions were."""
         state = None if self.name == DEFAULT else self.name
         partition = None if self.partition == open_state(self.name).address else self.partition
         started = RunStarted(
@@ -112,6 +114,7 @@ class Session(Struct, frozen=True, kw_only=True):
             paths=paths,
             manifest=manifest_record(manifest),
             options=replace(options, state=state, partition=partition),
+            seen_events=seen_events,
         )
         self.recorder.run_fact(started)
         if knows_approved(service.name, manifest)(self.progress):

@@ -23,6 +23,7 @@ from tests.fakes.postgres_server import PASSWORD, fresh_schema, one_server
 from tests.fakes.run_ids import run_id
 from tests.fakes.two_port_service import TwoPortService
 from tests.fakes.unreliable_s3 import S3Server
+from tests.unit.journal.journal_facts import RUN, draft, run_started
 
 PARTITIONS = 8
 LEASE = timedelta(seconds=15)  # after which one of ten seconds is old, by the store's clock
@@ -412,6 +413,47 @@ def test_a_state_whose_partitions_were_replaced_is_refused_and_nothing_is_traine
     for words in (("run", "models.yaml"), ("run", "models.yaml", "--shard", "1/2"), ("status",), ("verify",)):
         assert "are not those that it began with" in shards.ended(*words, code=7).err
     assert shards.effects() == dict.fromkeys(NAMES, (1, 1))
+
+
+def test_a_partition_that_is_an_older_copy_of_itself_is_refused_until_the_loss_is_accepted(
+    in_a_folder: Shards,
+) -> None:
+    shards = in_a_folder
+    number = home_by_name(NAMES[0], PARTITIONS)
+    part, kept = Path(shards.address) / "partitions" / f"{number:04d}", shards.folder / "kept"
+    shards.ended("run", "models.yaml", "--select", NAMES[0])
+    shutil.copytree(part, kept, symlinks=True)
+    shards.write_data(NAMES[0], rows(seed=7))
+    shards.ended("run", "models.yaml")
+    shards.ended("run", "models.yaml", "--select", next(n for n in NAMES if home_by_name(n, PARTITIONS) != number))
+    shutil.rmtree(part)
+    shutil.copytree(kept, part, symlinks=True)
+    adopts = ("adopt", NAMES[0], "--metric", "AUC=0.5", "--reason", "x", "--yes", "--manifest", "models.yaml")
+    moves = ("state", "migrate", shards.address, "new")
+    for words in (("run", "models.yaml"), ("status",), ("verify",), adopts, moves):
+        assert "it was cut, or replaced by an older copy" in shards.ended(*words, code=7).err, words
+    assert shards.effects()[NAMES[0]] == (2, 2)
+    shards.ended("state", "accept-loss", "--reason", "the disk failed")
+    told = shards.ended("run", "models.yaml", code=1).out
+    assert f"{NAMES[0]} may have been trained already" in told
+    shards.ended("verify")
+    assert shards.effects()[NAMES[0]] == (2, 2)
+    others = [name for name in NAMES if home_by_name(name, PARTITIONS) != number]
+    assert [shards.effects()[name] for name in others] == [(1, 1)] * len(others)
+
+
+def test_what_a_kill_left_in_a_partition_without_a_model_is_closed_by_the_next_run(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    homes = {home_by_name(name, PARTITIONS) for name in NAMES}
+    part = open_state(open_state(shards.address).part(next(iter(set(range(PARTITIONS)) - homes))))
+    log = part.open_log()
+    assert list(log.read()) == []
+    log.append([draft(run_started(), model=None)])
+    log.settle()
+    log.close()
+    shards.ended("run", "models.yaml", "--select", NAMES[0])
+    assert "is running or was cut off" not in shards.ended("verify").out
+    assert "stopped by `lost`" in shards.ended("report", RUN, "--format", "markdown").out
 
 
 def test_the_report_of_all_partitions_is_rendered_when_it_is_asked_for(in_a_folder: Shards) -> None:
