@@ -16,7 +16,6 @@ from runner.app.planning.scope import Scope
 from runner.app.planning.service_access import EmulatorKeys, ManifestKeys
 from runner.app.provenance import ApprovalProvenance
 from runner.app.service import call_threads, connected
-from runner.app.state.open_state import open_state
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
 from runner.errors import UsageError
@@ -223,7 +222,7 @@ def _keys(job: ExecutionRequest, client: Provider, redactor: Redactor) -> Keys:
 def _service_url(session: Session, job: ExecutionRequest) -> Iterator[str]:
     if job.scope.service.emulator:
         job.listener(None, Starting(what="the emulator"))
-        with running_emulator(job.scope.choice.paths, open_state(session.name).work.emulator) as url:
+        with running_emulator(job.scope.choice.paths, session.whole.work.emulator) as url:
             yield url
     else:
         yield job.scope.manifest.service.url or ""
@@ -245,7 +244,7 @@ def _context(session: Session, job: ExecutionRequest, client: Provider, keys: Ke
         budget=job.budget or Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
         progress=session.progress,
         blobs=session.state.blobs,
-        address=open_state(session.name).address,
+        address=session.whole.address,
         run_folder=session.folder.make("runs", session.run_id),
         spool=session.folder.make("spool", session.run_id),
         listener=lambda model, event: job.listener(model, redacted(event, redactor.redact)),

@@ -9,7 +9,6 @@ from msgspec import Struct
 from runner.app.planning.scope import Scope
 from runner.app.run.execution import ExecutionRequest, ExecutionResult, execute
 from runner.app.service import TargetService
-from runner.app.state.open_state import open_state
 from runner.app.state.run_histories import history_of, joined
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
@@ -88,7 +87,7 @@ def finish_run(sessions: Sequence[Session], executed: ExecutionResult, *, allow_
         opened.finish(code(ends), executed.stopped) for opened, ends in zip(sessions, executed.ends, strict=True)
     ]
     first = sessions[0]
-    is_whole = first.partition == open_state(first.name).address or first.command != "run"
+    is_whole = first.partition == first.whole.address or first.command != "run"
     return RunResult(
         report=reports[0] if is_whole else _joined_report(sessions),
         folder=first.run_folder,

@@ -68,6 +68,11 @@ class Session(Struct, frozen=True, kw_only=True):
         return self.state.address
 
     @property
+    def whole(self) -> StateStore:
+        """Return the whole state, of which one partition may be held."""
+        return open_state(self.name)
+
+    @property
     def command(self) -> str:
         """Return the command whose run this is, once it has begun."""
         return self.progress.runs[self.run_id].started.command
@@ -103,7 +108,7 @@ class Session(Struct, frozen=True, kw_only=True):
     ) -> None:
         """Record that the run began, the group of the runs it is reported with, and how far other partitions were."""
         state = None if self.name == DEFAULT else self.name
-        partition = None if self.partition == open_state(self.name).address else self.partition
+        partition = None if self.partition == self.whole.address else self.partition
         started = RunStarted(
             tool=tool(),
             actor=current_user(),
