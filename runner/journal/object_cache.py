@@ -11,7 +11,7 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 from typing import BinaryIO
@@ -196,6 +196,19 @@ class JournalCache:
             with suppress(OSError):
                 (self.folder / name).unlink()
         self.known = self._load()
+
+
+@contextmanager
+def reading(cache: JournalCache | None) -> Iterator[None]:
+    """Note what is read of a journal; where that fails, say first whether this machine's copy is at fault."""
+    try:
+        yield
+    except StateError:
+        if cache is not None:
+            cache.require_sound()
+        raise
+    if cache is not None:
+        cache.save()
 
 
 def _place(file: BinaryIO, size: int, first: int) -> int:

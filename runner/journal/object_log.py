@@ -21,7 +21,17 @@ from runner.http.objects.bucket import Bucket, Item
 from runner.journal.chain import START, Link, broken, line_rows, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.lock import WITHOUT_IT, Reword
-from runner.journal.object_cache import PACKS, JournalCache, Pack, chosen, end_of, fetch_pack, unpacked, write_pack
+from runner.journal.object_cache import (
+    PACKS,
+    JournalCache,
+    Pack,
+    chosen,
+    end_of,
+    fetch_pack,
+    reading,
+    unpacked,
+    write_pack,
+)
 from runner.journal.state_store import GuardTakenError, HeadMovedError
 from runner.lib.parallel import map_in_threads
 
@@ -73,7 +83,7 @@ class ObjectLog:
     def read(self, after: tuple[int, str] = START) -> Generator[Link]:
         """Yield the events after a mark, each checked against the chain; what is new on this machine is kept there."""
         last, guards = after, set[str]()
-        try:
+        with reading(self._cache):
             for event_link in read_chain(line_rows(self._lines(after[0]), max(after[0], 1)), after):
                 event = event_link.event
                 last = (event.seq, event_link.sha256)
@@ -81,12 +91,6 @@ class ObjectLog:
                     if event.guard is not None:
                         guards.add(event.guard)
                     yield event_link
-        except StateError:
-            if self._cache is not None:
-                self._cache.require_sound()
-            raise
-        if self._cache is not None:
-            self._cache.save()
         if self._head is None:
             self._head, self._guards, self._mark = last, guards, after[0]
 

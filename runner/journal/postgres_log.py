@@ -15,7 +15,7 @@ from runner.errors import StateError
 from runner.journal.chain import START, Link, Row, line_rows, link, read_chain
 from runner.journal.events import Draft
 from runner.journal.lock import WITHOUT_IT, Reword
-from runner.journal.object_cache import JournalCache
+from runner.journal.object_cache import JournalCache, reading
 from runner.journal.postgres_database import Database, DatabaseError, DoubtfulError, TakenError
 from runner.journal.state_store import GuardTakenError, HeadMovedError
 
@@ -61,17 +61,11 @@ class PostgresLog:
     def read(self, after: tuple[int, str] = START) -> Generator[Link]:
         """Yield the events after a mark, each checked against the chain; what is new on this machine is kept there."""
         last = after
-        try:
+        with reading(self._cache):
             for event_link in read_chain(self._rows(after[0]), after):
                 if event_link.event.seq > after[0]:
                     last = (event_link.event.seq, event_link.sha256)
                     yield event_link
-        except StateError:
-            if self._cache is not None:
-                self._cache.require_sound()
-            raise
-        if self._cache is not None:
-            self._cache.save()
         if self._head is None:
             self._head = last
 

@@ -165,21 +165,17 @@ def test_without_git_there_is_an_error_of_its_own(tmp_path: Path, monkeypatch: p
         find_checkout(tmp_path / "x")
 
 
-def test_a_git_that_does_not_end_is_ended_with_all_that_it_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("program", "bound", "value", "why"),
+    [("sleep 60 & sleep 60", "_SECONDS", 0.2, "too long"), ("yes", "_LARGEST", 100_000, "larger than")],
+)
+def test_a_git_without_end_is_ended_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, bound: str, value: float, why: str
 ) -> None:
     checkout(tmp_path / "x")
-    in_the_place_of_git(tmp_path, monkeypatch, "sleep 60 & sleep 60")
-    monkeypatch.setattr(git_module, "_SECONDS", 0.2)
-    with pytest.raises(GitError, match="too long"):
-        find_checkout(tmp_path / "x")
-
-
-def test_an_answer_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkout(tmp_path / "x")
-    in_the_place_of_git(tmp_path, monkeypatch, "yes")
-    monkeypatch.setattr(git_module, "_LARGEST", 100_000)
-    with pytest.raises(GitError, match="larger than"):
+    in_the_place_of_git(tmp_path, monkeypatch, program)
+    monkeypatch.setattr(git_module, bound, value)
+    with pytest.raises(GitError, match=why):
         find_checkout(tmp_path / "x")
 
 
