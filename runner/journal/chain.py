@@ -13,7 +13,7 @@ from runner.errors import StateError
 from runner.journal.events import CandidateEvaluated, Draft, Event, Fact, ResultDownloaded
 from runner.journal.forms import Sha256, is_instant, is_model, is_result_path, is_run_id
 from runner.lib.canonical_json import canonical_bytes
-from runner.policy.types import POLICY_TYPES
+from runner.manifest.model import POLICY_TYPES
 
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

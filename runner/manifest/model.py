@@ -126,6 +126,7 @@ class Rule(Struct, frozen=True, kw_only=True):
 class Policy(Struct, frozen=True, kw_only=True):
     """When a candidate may take over; each type is a subclass, and `runner.policy.types` says how it decides.
 
+    A subclass has the keys of the manifest as its fields, and defaults for those that may be absent.
     A type that `judges_by_rules` has `rules` and `first_run`. An approval is possible until `expires` after the
     decision, or forever when None.
     """
@@ -165,11 +166,14 @@ class ThresholdPolicy(Policy, frozen=True, kw_only=True, tag_field="type", tag="
 
     judges_by_rules: ClassVar[bool] = True
     rules: tuple[Rule, ...]
-    on_pass: Literal["switch", "ask"]
-    on_fail: Literal["hold", "ask"]
-    on_inconclusive: Literal["hold", "ask"]
-    first_run: FirstRun
+    on_pass: Literal["switch", "ask"] = "switch"  # noqa: S105 -- no password
+    on_fail: Literal["hold", "ask"] = "hold"
+    on_inconclusive: Literal["hold", "ask"] = "hold"
+    first_run: FirstRun = "ask"
     expires: timedelta | None
+
+
+POLICY_TYPES: dict[str, type[Policy]] = {"auto": AutoPolicy, "manual": ManualPolicy, "threshold": ThresholdPolicy}
 
 
 class MetricDefinition(Struct, frozen=True, kw_only=True):

@@ -1,18 +1,15 @@
 """Policies and their rules, from a document to the typed model; a rule that can never fail or pass is a problem."""
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import get_args
-
-from msgspec import Struct
 
 from runner.lib.text import choice, shown
 from runner.manifest.built_in_metrics import BUILT_IN_METRICS, BuiltInMetric, check_metric_name
 from runner.manifest.document import Findings, YamlList, YamlMap
 from runner.manifest.durations import read_duration
-from runner.manifest.model import AutoPolicy, Direction, ManualPolicy, Place, Policy, Rule, RuleKind, ThresholdPolicy
+from runner.manifest.model import POLICY_TYPES, Direction, Place, Policy, Rule, RuleKind
 
 _HUNDRED, _CENT, _ENDLESS = Decimal(100), Decimal("0.01"), Decimal("Infinity")
 _BOUNDS: tuple[RuleKind, ...] = ("min", "max")
@@ -122,48 +119,12 @@ Directions = Mapping[str, Direction | None]
 def read_policy(section: YamlMap, name: str, metrics: Directions | None, findings: Findings) -> Policy:
     """Return one policy; `metrics` are the names under `metrics` with their directions, None when not all are known."""
     written: YamlMap = section[name]
-    found = WrittenPolicy(name=name, section=written, place=section.key_place(name), metrics=metrics, findings=findings)
-    return READERS[written["type"]](found)
-
-
-class WrittenPolicy(Struct, frozen=True, kw_only=True):
-    """A policy as it is written; `metrics` as for `read_policy`, and problems go to `findings`."""
-
-    name: str
-    section: YamlMap
-    place: Place
-    metrics: Directions | None
-    findings: Findings
-
-    def expires(self) -> timedelta | None:
-        """Return the key `expires`."""
-        return read_duration(self.section, "expires", self.findings)
-
-
-def _auto(written: WrittenPolicy) -> AutoPolicy:
-    written.expires()
-    return AutoPolicy(name=written.name, place=written.place)
-
-
-def _manual(written: WrittenPolicy) -> ManualPolicy:
-    return ManualPolicy(name=written.name, expires=written.expires(), place=written.place)
-
-
-def _threshold(written: WrittenPolicy) -> ThresholdPolicy:
-    policy = written.section
-    return ThresholdPolicy(
-        name=written.name,
-        expires=written.expires(),
-        rules=_read_rules(policy, written.metrics, written.findings),
-        on_pass=policy.get("on_pass", "switch"),
-        on_fail=policy.get("on_fail", "hold"),
-        on_inconclusive=policy.get("on_inconclusive", "hold"),
-        first_run=policy.get("first_run", "ask"),
-        place=written.place,
-    )
-
-
-READERS: dict[str, Callable[[WrittenPolicy], Policy]] = {"auto": _auto, "manual": _manual, "threshold": _threshold}
+    kind = POLICY_TYPES[written["type"]]
+    given = {**written, "name": name, "place": section.key_place(name)}
+    given["expires"] = read_duration(written, "expires", findings)
+    if "rules" in kind.__struct_fields__:
+        given["rules"] = _read_rules(written, metrics, findings)
+    return kind(**{field: given[field] for field in kind.__struct_fields__ if field in given})
 
 
 def _read_rules(policy: YamlMap, metrics: Directions | None, findings: Findings) -> tuple[Rule, ...]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from runner.errors import StateError
 from runner.lib.canonical_json import digest
-from runner.manifest.model import MetricDefinition, Policy
+from runner.manifest.model import POLICY_TYPES, MetricDefinition, Policy
 from runner.policy.evaluation import (
     CHANGED_OUTSIDE,
     Baseline,
@@ -23,7 +23,7 @@ from runner.policy.evaluation import (
     knowledge_of,
 )
 from runner.policy.judge import Judgement, judge
-from runner.policy.types import ASK, POLICY_TYPES, TAKES_OVER, type_of, unread_clause
+from runner.policy.types import ASK, DECISIONS, TAKES_OVER, unread_clause
 from runner.results.number import number_text
 from runner.results.result_file import result_metrics
 
@@ -39,7 +39,7 @@ def decide(
     that the model in service was changed outside this project, no policy switches: a person decides.
     """
     kept = knowledge != "unrecorded" and drift != "changed_outside"
-    decision = type_of(policy).decide(policy, judgement, kept=kept)
+    decision = DECISIONS[str(policy.__struct_config__.tag)](policy, judgement, kept=kept)
     found = decision.reason
     if decision.action == "switch" and drift == "changed_outside":
         found = f"{found.removesuffix(TAKES_OVER)}{_CHANGED_OUTSIDE}"
@@ -120,7 +120,7 @@ def _inputs(recorded: _Recorded) -> Inputs:
     if kind is None:
         raise ValueError(f"expected a policy of type {', '.join(POLICY_TYPES)}")
     return Inputs(
-        policy=msgspec.convert(recorded.policy, kind.value),
+        policy=msgspec.convert(recorded.policy, kind),
         definitions=recorded.definitions,
         baseline=recorded.baseline,
         eval_sha256=recorded.eval_sha256,

@@ -1,10 +1,8 @@
-"""The policy types by the name that `type` of a policy gives: what each makes of a judgement."""
+"""What each type of policy makes of a judgement, by the name that `type` of a policy gives."""
 
 from typing import Any, Literal, Protocol
 
-from msgspec import Struct
-
-from runner.manifest.model import AutoPolicy, ManualPolicy, Policy, ThresholdPolicy
+from runner.manifest.model import AutoPolicy, ManualPolicy, ThresholdPolicy
 from runner.policy.evaluation import Decision, RuleResult
 from runner.policy.judge import Judgement
 
@@ -113,20 +111,4 @@ class Decide(Protocol):
         """Return the decision; `kept` says that the model in service is known and stays where nothing is switched."""
 
 
-class PolicyType(Struct, frozen=True, kw_only=True):
-    """One type: its values, whose tag is its name, and how they decide."""
-
-    value: type[Policy]
-    decide: Decide
-
-
-POLICY_TYPES: dict[str, PolicyType] = {
-    "auto": PolicyType(value=AutoPolicy, decide=decide_auto),
-    "manual": PolicyType(value=ManualPolicy, decide=decide_manual),
-    "threshold": PolicyType(value=ThresholdPolicy, decide=decide_threshold),
-}
-
-
-def type_of(policy: Policy) -> PolicyType:
-    """Return the policy's type."""
-    return POLICY_TYPES[str(policy.__struct_config__.tag)]
+DECISIONS: dict[str, Decide] = {"auto": decide_auto, "manual": decide_manual, "threshold": decide_threshold}

@@ -17,9 +17,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="first_run_passes_by_default",
-        file="runner/manifest/policies.py",
-        old='policy.get("first_run", "ask")',
-        new='policy.get("first_run", "pass")',
+        file="runner/manifest/model.py",
+        old='first_run: FirstRun = "ask"',
+        new='first_run: FirstRun = "pass"',
         caught_by=_SERVING + "test_a_lost_state_knows_nothing_of_what_serves_and_asks",
     ),
     Mutant(

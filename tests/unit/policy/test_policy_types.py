@@ -1,4 +1,4 @@
-"""A policy type is its value and reader, a module that decides, two entries of registries and its schema part."""
+"""A policy type is its value, a function that decides, an entry for each, and its schema part."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,12 +10,11 @@ import pytest
 from runner.app.queries.replay import ReplayRequest, replay
 from runner.lib.schemas import fit, load_schema
 from runner.manifest import schema_errors as misfits
-from runner.manifest.model import Policy
-from runner.manifest.policies import READERS, WrittenPolicy
+from runner.manifest.model import POLICY_TYPES, Policy
 from runner.policy.decide import Inputs, inputs_from_json, inputs_to_json, policy_digest
 from runner.policy.evaluation import Action, Decision
 from runner.policy.judge import Judgement
-from runner.policy.types import POLICY_TYPES, PolicyType
+from runner.policy.types import DECISIONS
 from tests.fakes.world import ONE_MODEL, World
 
 
@@ -23,10 +22,6 @@ class FrozenPolicy(Policy, frozen=True, kw_only=True, tag_field="type", tag="fro
     """Nothing takes over, until somebody may approve it within `expires`."""
 
     expires: timedelta | None
-
-
-def read_frozen(written: WrittenPolicy) -> FrozenPolicy:
-    return FrozenPolicy(name=written.name, expires=written.expires(), place=written.place)
 
 
 def decide_frozen(policy: FrozenPolicy, judgement: Judgement, *, kept: bool) -> Decision:
@@ -38,8 +33,8 @@ def decide_frozen(policy: FrozenPolicy, judgement: Judgement, *, kept: bool) -> 
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Enter the type into both registries and the schema's enum."""
-    monkeypatch.setitem(POLICY_TYPES, "frozen", PolicyType(value=FrozenPolicy, decide=decide_frozen))
-    monkeypatch.setitem(READERS, "frozen", read_frozen)
+    monkeypatch.setitem(POLICY_TYPES, "frozen", FrozenPolicy)
+    monkeypatch.setitem(DECISIONS, "frozen", decide_frozen)
     values = enum()
     values.append("frozen")
     _forget_compiled()
@@ -62,8 +57,8 @@ def world_of(folder: Path, policy: str) -> World:
     return World(folder, ONE_MODEL.replace("{type: threshold, rules: [{metric: auc, min: 0.9}]}", policy))
 
 
-def test_schema_reader_and_decision_know_the_same_types() -> None:
-    assert enum() == [*POLICY_TYPES] == [*READERS]
+def test_schema_values_and_decisions_know_the_same_types() -> None:
+    assert enum() == [*POLICY_TYPES] == [*DECISIONS]
 
 
 def test_a_run_decides_by_it_and_a_replay_decides_again(tmp_path: Path) -> None:
