@@ -132,7 +132,9 @@ class StateError(RetrainError):
     exit_code = ExitCode.STATE
 
 
-MEMORY_HINT = "Raise the limit (`ulimit -v`, the container's), or take a machine with more; nothing was half-written."
+MEMORY_HINT = (
+    "Raise the limit (`ulimit -v`, the container's), or use a machine with more memory; nothing was half-written."
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -80,7 +80,7 @@ def note_place(checkout: Checkout, ref: str) -> NotedIn:
 def write_note(checkout: Checkout, ref: str, links: Sequence[Link]) -> str:
     """Add the head to the note on the commit of the last run's manifest, and return the commit.
 
-    Where that run has none, it is the commit that the repository is at.
+    If that run recorded no commit, it is the commit that the repository is at.
 
     Raises:
         UsageError: the repository does not have that commit, or git refuses.
@@ -142,13 +142,13 @@ def _lines(checkout: Checkout, ref: str) -> list[tuple[str, str]]:
 
 
 def manifest_commit(links: Sequence[Link]) -> str | None:
-    """Return the commit of the manifest of the run that began last, None where it has none."""
+    """Return the manifest's commit of the newest run, or None if that run recorded no commit."""
     started = next((link.event.fact for link in reversed(links) if isinstance(link.event.fact, RunStarted)), None)
     return commit_of(started) if started else None
 
 
 def commit_of(started: RunStarted) -> str | None:
-    """Return the commit of a run's manifest as it is recorded; None where none is, or what is recorded is none."""
+    """Return the recorded commit of a run's manifest; None if nothing, or something else, is recorded."""
     git = started.manifest.git
     return git.commit if git is not None and _COMMIT.fullmatch(git.commit) else None
 

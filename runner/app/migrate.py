@@ -51,7 +51,7 @@ class Copied(Struct, frozen=True, kw_only=True):
 
 
 def migrate(source: str, target: str, *, lock_timeout: timedelta, listener: Listener = unheard) -> Copied:
-    """Move a state to a place where none is; what an interrupted try copied is continued.
+    """Move a state to an empty place; an interrupted move is continued.
 
     Raises:
         UsageError: both are the same, or the state has no run.
@@ -136,7 +136,7 @@ def _require_movable(opened: Session, source: str, *, may_be_empty: bool) -> Non
     if not opened.progress.runs:
         raise UsageError(
             f"The state {opened.state.address} has no run yet.",
-            hint="There is nothing to move: begin one at the new place (`retrain state init --help`).",
+            hint="There is nothing to move: begin a state at the new place (`retrain state init --help`).",
         )
     refuse(opened.state, opened.missing)
     opened.store.settle()

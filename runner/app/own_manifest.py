@@ -1,4 +1,4 @@
-"""A manifest for data of one's own: the file is checked as a run does, and the rules are those that fit its target."""
+"""A manifest for your own data: the file is checked as in a run, and the rules fit its target."""
 
 import json
 import os
@@ -84,7 +84,7 @@ def own_manifest(folder: Path, data: OwnData) -> OwnManifest:
     """Return a manifest in `folder` for these files.
 
     Raises:
-        UsageError: there is no such column, or the task does not fit its values.
+        UsageError: the column does not exist, or the task does not fit its values.
         ModelError: of kind `data`: the service would refuse the files.
     """
     dataset = _dataset(data)

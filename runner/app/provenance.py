@@ -82,7 +82,7 @@ def manifest_record(manifest: Manifest) -> ManifestRecord:
 
 
 def moved_names(manifest: Manifest) -> dict[str, str]:
-    """Return the new names by the old ones: a history that begins beside an entry is none that it is about."""
+    """Return the new name of each old name; a history that begins beside an entry is not the renamed one."""
     return {change.old: change.new for change in manifest.moved}
 
 
@@ -115,7 +115,7 @@ class ApprovalProvenance:
         """Return the commit that last changed the approval's file, its author and signature, as far as git proves it.
 
         A file of another checkout, or of one in the manifest's, is taken as not committed. Where git refuses to read
-        the repository, `committed` is None: nobody can tell.
+        the repository, `committed` is None.
         """
         path, checkout = Path(approval.place.file), self._checkout
         if isinstance(checkout, GitError):

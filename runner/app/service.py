@@ -55,7 +55,7 @@ def service_of(manifest: Manifest, *, emulator: bool, trusted_hosts: Collection[
     """Return the service of a manifest; `emulator` and `trusted_hosts` are the command line's.
 
     Raises:
-        UsageError: the emulator is asked for, and there is none of this provider.
+        UsageError: the emulator is requested, and this provider has no emulator.
     """
     facts = facts_of(manifest.service.provider)
     if emulator and not facts.emulated:
@@ -103,7 +103,7 @@ def call_threads(models: int) -> int:
 
 
 def _require_trusted_proxy(proxies: Proxies, trusted_hosts: Collection[str]) -> None:
-    """Refuse a proxy that only the manifest names: with certificates of its own it could read the keys."""
+    """Refuse a proxy that only the manifest names: with its own certificates it could read the keys."""
     proxy = proxies.choice
     if isinstance(proxy, Proxy) and not is_trusted(proxy.host, (), trusted_hosts):
         raise UsageError(

@@ -107,7 +107,7 @@ class SiteFolder(Struct, kw_only=True):
                 folder = folder.parent
 
     def _place(self, path: str) -> Path:
-        """Return where a file of ours stands: within the folder, and not behind a link that leads out of it."""
+        """Return the path of a file of the site, which is within the folder, links followed."""
         target = self.root / path
         if not target.resolve().is_relative_to(self.root.resolve()):
             raise UsageError(

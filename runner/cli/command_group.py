@@ -55,7 +55,7 @@ class CommandGroup(click.Group):
         """Return the command of the first argument.
 
         Raises:
-            UsageError: there is no such command; the nearest one is named.
+            UsageError: the command does not exist; the hint names the nearest one.
         """
         name = args[0]
         if ctx.resilient_parsing or name.startswith("-") or self.get_command(ctx, name) is not None:

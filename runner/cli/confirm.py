@@ -17,7 +17,7 @@ _SHOWN_AS = {"approve": "candidate", "reject": "candidate", "rollback": "back to
 
 
 class Consent(Struct, frozen=True, kw_only=True):
-    """How a person agrees: `yes` was given, or they are asked; `command` is what agrees where there is no terminal.
+    """How a person agrees: `yes` was given, or they are asked; `command` agrees without a terminal.
 
     An answer is not `needed` if production does not change: without a terminal the command continues. `stake` is
     what would happen without one.

@@ -69,7 +69,7 @@ class Console:
 
     @property
     def width(self) -> int | None:
-        """Return how many columns the result's terminal has, None where the result goes to a file or a pipe."""
+        """Return how many columns the result's terminal has, or None if the result goes to a file or a pipe."""
         return self.terminal.columns
 
     def result(self, text: str) -> None:

@@ -32,7 +32,7 @@ def traceback_of(error: BaseException) -> str:
 
 
 def write_traceback(text: str, state: str | None) -> Path | None:
-    """Write the text to a new file, readable by its owner only, and return its path; None where that fails.
+    """Write the text to a new file, readable by its owner only, and return its path, or None if that fails.
 
     It is in the state folder where there is one that is not a link, else in the folder for temporary files.
     """

@@ -31,7 +31,7 @@ _TRUSTED_HOSTS = "RETRAIN_TRUSTED_HOSTS"
 
 
 def known_models(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the names of the state's models that begin so, for the shell; where there is no state, none."""
+    """Return the names of the state's models that begin with this text, for the shell; nothing without a state."""
     from runner.app.queries.status import status  # noqa: PLC0415 -- only when a shell completes
 
     try:
@@ -214,7 +214,9 @@ def reason(help_text: str, *, required: bool = True) -> Callable[[F], F]:
 
 def _telling(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if value.strip() and not any(character.isalnum() for character in value):
-        raise click.BadParameter(f"{value!r} says nothing. Write the reason in words; it is kept.", ctx, param)
+        raise click.BadParameter(
+            f"{value!r} is not a reason. Write the reason in words; it is kept in the journal.", ctx, param
+        )
     return value
 
 

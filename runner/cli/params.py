@@ -31,7 +31,7 @@ _TIME = re.compile(
 
 
 class PointInTime(click.ParamType[datetime]):
-    """A moment in UTC. A day stands for its beginning or, with `end_of_day`, for the beginning of the next."""
+    """A moment in UTC. A day means its beginning or, with `end_of_day`, the beginning of the next day."""
 
     name = "moment"
 

@@ -37,7 +37,7 @@ def write_and_show(console: Console, request: ReviewRequest, folder: str, lasts:
 
 
 def _next_commands(written: WrittenApproval, message: str) -> str:
-    """Return the commands that make the word count, or what has to be done before there can be any."""
+    """Return the commands that make the approval count, or what must be done first."""
     if written.approvals is None:
         return "name a folder in the manifest with `approvals:`, move the file there and commit both"
     if written.counts:

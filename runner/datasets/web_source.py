@@ -136,7 +136,7 @@ def _require_whole(head: "ResponseHead") -> None:
         )
     if head.length is None and not head.chunked:
         raise RemoteReadError(
-            f"{head.host} does not tell its length, so that a part could not be told from all of it",
+            f"{head.host} does not state its length, so a partial download could not be detected",
             "Let the server send a Content-Length.",
         )
 

@@ -139,7 +139,7 @@ class Keys(Protocol):
         """Return whether the model's API key is had by a call of the service."""
 
     def end_date(self, model: Model) -> str | None:
-        """Return when the model's fetched key ends, in the service's own words; None where it was not fetched."""
+        """Return when the model's fetched key ends, in the service's own words; None if it was not fetched."""
 
     def account_key(self, model: Model) -> Secret | None:
         """Return the account's secret key where the manifest names one."""

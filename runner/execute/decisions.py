@@ -60,7 +60,7 @@ class Decisions(Protocol[W]):
         """Make sure that nobody can withdraw it any more; False where it was withdrawn. In a pool's thread."""
 
     def rule(self, waiting: W, context: RunContext) -> Ruling | None:
-        """Hold it against the journal of now; None where it counts already. In the coordinator's thread."""
+        """Check it against the journal as it is now; None if it counts already. Runs in the coordinator's thread."""
 
     def remove(self, waiting: W) -> None:
         """Remove it, if it is in the journal. In a pool's thread."""

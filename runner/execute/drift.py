@@ -18,7 +18,7 @@ Listed = tuple[Classifier, ...] | None  # None: the list cannot be read
 
 
 def list_classifiers(run: ModelRun, *, again: bool = False) -> Workflow[Listed]:
-    """Return the service's list, or None where it cannot be read; that is asked once a run, unless `again`."""
+    """Return the service's list, or None if it cannot be read; the service is asked once a run, unless `again`."""
     if run.list_refused and not again:
         return None
     try:

@@ -30,7 +30,7 @@ class EndEstimate(Struct, frozen=True, kw_only=True):
 
 
 def guess(last: float | None, usual: float | None) -> EndEstimate | None:
-    """Return the guess by the model's last training, else by what is usual for others; None where neither is known."""
+    """Return the expected time by the model's last training, else by those of others; None if neither is known."""
     if last is not None and last > 0:
         return EndEstimate(seconds=last, narrow=_NARROW, broad=_BROAD)
     if usual is not None and usual > 0:

@@ -211,7 +211,7 @@ def settle_switch(run: ModelRun) -> Workflow[StageEnd]:
 def _before(run: ModelRun, job: RetrainJob, listed: Listed) -> tuple[int, ...] | None:
     """Return the numbers of the models in service that can be this model's own, and the candidate's where it is listed.
 
-    None where the list cannot be read or is too long to be kept.
+    None if the list cannot be read or is too long to be kept.
     """
     if listed is None:
         return None

@@ -215,7 +215,7 @@ def wait(run: ModelRun) -> Workflow[StageEnd]:
 
 
 def _gone(run: ModelRun) -> Workflow[ModelOutcome]:
-    """End with a job that was deleted for a whole wait, of which nothing else was ever heard."""
+    """End with a job that was reported as deleted for a whole wait, without any other status."""
     message = "the service says that the job may be deleted"
     yield from record(TrainingFailed(retrain_job_id=run.job.retrain_job_id, status=DELETED, message=message))
     train = run.context.choice.train_anew(run.model.name)

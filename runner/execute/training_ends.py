@@ -63,7 +63,7 @@ class Trouble(Struct, kw_only=True):
 
 
 def ask_status(run: ModelRun, key: Secret, trouble: Trouble) -> Workflow[Status | None]:
-    """Ask for the status once; None where it was not told and may be later.
+    """Ask for the status once; None if the answer did not contain it and a later one may.
 
     Raises:
         ServiceError: it will not be told.

@@ -209,7 +209,7 @@ def clock_difference(reading: ClockReading) -> str:
 
 
 def about(length: timedelta) -> str:
-    """Return a length rounded to a unit of which there are at least two."""
+    """Return a duration, rounded to the largest unit of which it has at least two."""
     units = (("d", timedelta(days=1)), ("h", timedelta(hours=1)), ("m", timedelta(minutes=1)))
     unit, size = next((known_unit for known_unit in units if length >= 2 * known_unit[1]), ("s", timedelta(seconds=1)))
     return f"{round(length / size)}{unit}"

@@ -25,7 +25,7 @@ from runner.plan.planner import plan_model
 
 
 def review(run: ModelRun) -> Workflow[StageEnd]:
-    """Record the word that the plan found; a rejection ends the model's run."""
+    """Record the approval or rejection that the plan found; a rejection ends the model's run."""
     job, approval = run.job, run.plan.approval
     if approval is None or job.decided is None:
         raise LookupError(f"{run.model.name}: the review stage was reached without an approval or a decision")
@@ -132,7 +132,7 @@ def _walk(run: ModelRun) -> Workflow[ModelOutcome | None]:
 def _walk_plan(run: ModelRun) -> Workflow[ModelOutcome | Replan | None]:
     """Walk the plan's stages. After a person's decision that came first, go on by what is in flight.
 
-    None where nothing is in flight any more: then the decision settled the model.
+    None if nothing is in flight any more: then the decision settled the model.
     """
     while True:
         try:

@@ -167,7 +167,7 @@ def _proxy_words(link: BaseException) -> str | None:
     refused = _PROXY_REFUSAL.match(str(link)) if isinstance(link, OSError) else None
     if refused is None:
         return None
-    asks = ": it wants a user and a password in its address" if refused[1] == "407" else ""
+    asks = ": it needs a user and a password in its address" if refused[1] == "407" else ""
     return f"cannot be reached through the proxy, which answered {refused[1]}{asks}"
 
 

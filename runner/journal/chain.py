@@ -69,7 +69,7 @@ class SharedParts:
         self._known: dict[bytes, object] = {}
 
     def shared(self, event: Event) -> Event:
-        """Return the event; what it has in common with earlier ones takes no room of its own."""
+        """Return the event; what it has in common with earlier events is shared in memory."""
         if isinstance(event.fact, CandidateEvaluated):
             self.share(event.fact)
         return event

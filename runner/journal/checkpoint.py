@@ -108,7 +108,7 @@ def never(_progress: Progress) -> bool:
 
 
 def keep_checkpoint(blobs: Blobs, progress: Progress) -> Mark | None:
-    """Store the checkpoint beside the newest one, and return what is to be recorded of it; None where there is no room.
+    """Store the checkpoint beside the newest one, and return what to record of it, or None if it was not stored.
 
     Nobody reads it before its SHA-256 is recorded and `show_checkpoint` names it.
     """
@@ -142,7 +142,7 @@ def read_mark(blobs: Blobs) -> Mark | None:
 
 
 def file_sha256(blobs: Blobs, name: str) -> str | None:
-    """Return the SHA-256 of a file of the checkpoint; None where it cannot be read."""
+    """Return the SHA-256 of a file of the checkpoint, or None if it cannot be read."""
     try:
         with blobs.open(name) as file:
             sha256 = hashlib.sha256()

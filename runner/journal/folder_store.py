@@ -192,7 +192,7 @@ class FolderStore(Struct, frozen=True):
         _make_format(self.folder, Format(format=FORMAT, lineage=lineage_of(lineages), partitions=partitions))
 
     def begin(self, number: int | None = None) -> None:
-        """Begin an empty journal where none is."""
+        """Begin an empty journal; raises a StateError if there is one."""
         if self.is_begun():
             raise StateError(f"There is a state in {self.folder.root} already.", hint="Use it, or give another folder.")
         self.folder.prepare()
@@ -234,7 +234,7 @@ class FolderStore(Struct, frozen=True):
         return open_store(self.folder)
 
     def read_log(self, *, afresh: bool = False) -> Store | None:  # noqa: ARG002 -- there is no copy
-        """Open the journal for reading; None where no run has been yet."""
+        """Open the journal for reading, or return None before the first run."""
         return open_for_reading(self.folder)
 
     def lost_here(self, log: EventLog) -> None:

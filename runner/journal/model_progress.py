@@ -1,4 +1,4 @@
-"""Where one model stands: its jobs, which of them serves, and what happened to it last."""
+"""The progress of one model: its jobs, which of them is in service, and what happened to it last."""
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -282,7 +282,7 @@ class ModelProgress(Struct, kw_only=True):
 
     @property
     def upload_unknown(self) -> RetrainJob | None:
-        """Return the job of which a person may say whether it started.
+        """Return the job about which a person may say whether it started.
 
         Nobody answered its upload; or the store confirmed it, but long after it the service still says what it may say
         of a job without data.
@@ -384,7 +384,7 @@ class ModelProgress(Struct, kw_only=True):
         return _CANDIDATES.decode(zlib.decompress(self.candidates)) if self.candidates else ()
 
     def _require_unsettled(self, name: str) -> None:
-        """Raise a LookupError where an event is about a job of which not everything that it may change is there."""
+        """Raise a LookupError if an event is about a job that is not completely known here."""
         if name in self.settled:
             raise LookupError(name)
 

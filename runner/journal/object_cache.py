@@ -127,7 +127,7 @@ class JournalCache:
             self.known = msgspec.structs.replace(self.known, events=events, commit=commit, size=size)
 
     def _opened(self) -> BinaryIO | None:
-        """Open the lines for more of them, cut to what is known; None where another process has done so."""
+        """Open the lines for more of them, cut to what is known; return None if another process has done so."""
         import fcntl  # noqa: PLC0415 -- absent on Windows, where nothing is kept
 
         real_folder(self.folder)
@@ -175,7 +175,7 @@ class JournalCache:
             ) from None
 
     def beyond(self, log: EventLog) -> str | None:
-        """Return how a journal falls short of what is known of it, as a clause; None where it does not."""
+        """Return what a journal lacks of what is known of it, as a clause; None if it lacks nothing."""
         number = self.known.events
         last = next(self.lines(number), b"").removesuffix(b"\n") if number else b""
         if number == 0 or log.digest(number) == hashlib.sha256(last).hexdigest():

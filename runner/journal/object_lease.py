@@ -57,7 +57,7 @@ class _Seen:
 
 
 class ObjectLease:
-    """The right of one run to write, renewed by a thread of its own."""
+    """The right of one run to write, renewed by a separate thread."""
 
     def __init__(self, bucket: Bucket, run_id: str, life: timedelta) -> None:
         self.where = bucket.address.place
@@ -154,7 +154,7 @@ def _term_name(term: int) -> str:
 
 
 def _owner(bucket: Bucket, term: int) -> Holder | None:
-    """Return whose term it is; None where that cannot be read, and then it is nobody's."""
+    """Return whose term it is, or None if that cannot be read; then it is nobody's."""
     try:
         return msgspec.json.decode(bucket.get(_term_name(term), limit=_LARGEST), type=Holder)
     except (FileNotFoundError, msgspec.MsgspecError):

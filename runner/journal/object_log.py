@@ -1,4 +1,4 @@
-"""The journal in an object store: one object a commit, named by its first event's number and made only where none is.
+"""The journal in an object store: one object a commit, named by its first event's number and created only once.
 
 That name is the whole guard. Who appends has read the journal to its head, so the next commit of each writer has the
 same name, and the store lets one of them make it. A guard of an event needs no index of its own: the one chain has one
@@ -57,7 +57,7 @@ class Snapshot(Struct):
 
 
 class ObjectLog:
-    """An open journal. `cache` is what this machine knows of it, None where only the store is believed.
+    """An open journal. `cache` is what this machine knows of it, or None if only the store is trusted.
 
     Readers that share a `snapshot` see the same journal, and ask for nothing of it twice.
     """
@@ -171,7 +171,7 @@ class ObjectLog:
             raise self._reword(error) from None
 
     def digest(self, seq: int) -> str | None:
-        """Return the SHA-256 that is stored for an event, or None where there is no such event."""
+        """Return the SHA-256 that is stored for an event, or None if the event does not exist."""
         if seq < 1 or seq >= 10**17:
             return None
         cache = self._cache  # whose end each reading compares with the store's

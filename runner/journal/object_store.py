@@ -186,7 +186,7 @@ class ObjectStore:
         return ObjectInbox(self.bucket)
 
     def _read_format(self) -> tuple[Format, bytes] | None:
-        """Return what `format.json` says, and its bytes; None where there is none."""
+        """Return what `format.json` says, and its bytes; None without the file."""
         try:
             content = self.bucket.get(FORMAT_NAME, limit=LARGEST_FORMAT)
         except FileNotFoundError as error:
@@ -269,7 +269,7 @@ class ObjectStore:
         self.begin_with(secrets.token_hex(16), number=number)
 
     def begin(self, number: int | None = None) -> None:
-        """Begin a state where there is none.
+        """Begin a new state.
 
         Raises:
             StateError: there is one, the prefix holds something else, or the store cannot keep a state.
@@ -322,7 +322,7 @@ class ObjectStore:
             )
 
     def is_public(self) -> bool | None:
-        """Return whether `format.json` can be read without credentials; None where that is unknown."""
+        """Return whether `format.json` can be read without credentials; None if that is unknown."""
         try:
             Bucket(self.bucket_address, signed=False).get(FORMAT_NAME, limit=LARGEST_FORMAT)
         except DoubtfulError:

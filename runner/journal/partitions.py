@@ -1,4 +1,4 @@
-"""A state in partitions: states beside each other, each with a journal and a lease of its own, that are one state.
+"""A state in partitions: states beside each other, each with its own journal and lease, which together are one state.
 
 A partition is a whole state at an address below that of all, so whatever holds for a state holds for it. How many
 there are is written once, when the state begins: where a model's history is must never depend on who asks.
@@ -22,7 +22,7 @@ class Format(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `format.json` says: the form of what is beside it, which state it is, and its number of partitions.
 
     Of a state with partitions, the lineage is `lineage_of` theirs. One that is a partition has a `number`, counted from
-    0: it is no state of its own, at whatever address it is found.
+    0: it is not an independent state, at whatever address it is found.
     """
 
     format: int

@@ -99,8 +99,8 @@ def read_postgres_address(text: str) -> PostgresAddress:
     if ":" in unquote(user) or "@" in user:
         raise UsageError(
             "The postgresql:// address carries a password, which it must not.",
-            hint="Give it in PGPASSWORD or in the file ~/.pgpass. If it stood in the address, replace it, as it may "
-            "be in a log now.",
+            hint="Give it in PGPASSWORD or in the file ~/.pgpass. If it was in the address, replace it, because a log "
+            "may contain it now.",
         )
     given = _parameters(parts)
     connection = {name: given[name] for name in sorted(given.keys() & _CONNECTION)}

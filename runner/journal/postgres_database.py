@@ -1,6 +1,6 @@
 """Statements to a PostgreSQL database: the only module that imports psycopg, the extra `postgres`.
 
-Each statement is a transaction of its own, and nothing is kept in a session: no setting, no lock, no prepared
+Each statement is its own transaction, and nothing is kept in a session: no setting, no lock, no prepared
 statement, no temporary table. So a pooler such as PgBouncer may give each statement another session.
 
 A statement whose answer is lost is sent again; all of them are written so that this does no harm. Every trouble is an

@@ -100,7 +100,7 @@ class PostgresBlobs(Struct, frozen=True):
         return cast("BinaryIO", spool)
 
     def _piece(self, file: str, number: int) -> bytes:
-        """Return a piece of a file; nothing where there is none."""
+        """Return a piece of a file, or nothing after its end."""
         rows = self.database.run(_READ_PIECE, {"file": file, "number": number, "largest": _PIECE})
         return rows[0][0] if rows else b""
 
@@ -127,7 +127,7 @@ class PostgresBlobs(Struct, frozen=True):
 
 
 def _even(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in pieces of one size, of which only the last is shorter."""
+    """Yield the same bytes in pieces of one size; only the last may be shorter."""
     held = bytearray()
     for piece in pieces:
         for begin in range(0, len(piece), _PIECE):

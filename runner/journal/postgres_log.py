@@ -45,7 +45,7 @@ RETURNING seq
 
 
 class PostgresLog:
-    """An open journal. `cache` is what this machine knows of it, None where only the database is believed."""
+    """An open journal. `cache` is what this machine knows of it, or None if only the database is trusted."""
 
     def __init__(self, database: Database, cache: JournalCache | None, reword: Reword) -> None:
         self._database = database
@@ -174,7 +174,7 @@ class PostgresLog:
         return int(events), self.digest(1) or ""
 
     def digest(self, seq: int) -> str | None:
-        """Return the SHA-256 that is stored for an event, or None where there is no such event."""
+        """Return the SHA-256 that is stored for an event, or None if the event does not exist."""
         if not 0 < seq <= _LAST_SEQ:
             return None
         rows = self._asked("SELECT left(sha256, 100) FROM {s}.events WHERE seq = %(seq)s", {"seq": seq})

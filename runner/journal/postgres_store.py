@@ -94,7 +94,7 @@ class PostgresStore:
         """Return what the table `format` says.
 
         Raises:
-            StateError: there is no state, or one that this version does not read.
+            StateError: there is no state, or this version cannot read it.
         """
         found, known = self._read_format(), known_in(self._machine)
         if known is not None and known.events and (found is None or found.lineage != known.lineage):
@@ -157,7 +157,7 @@ class PostgresStore:
         return part_address(self.address, part_name(number))
 
     def divide(self, partitions: int) -> None:
-        """Make the tables of this schema, of which only `format` is used."""
+        """Create the tables of this schema; only `format` is used."""
         self._prepare()
         self._make_format(
             lineage_of([PostgresStore(self.part(number)).lineage for number in range(partitions)]), partitions
@@ -173,7 +173,7 @@ class PostgresStore:
         return self._read_format() is not None
 
     def begin(self, number: int | None = None) -> None:
-        """Begin a state where there is none.
+        """Begin a new state.
 
         Raises:
             StateError: there is one, the schema holds something else, or the database cannot keep a state.

@@ -157,7 +157,7 @@ _HOLDER = "SELECT substring(holder FROM 1 FOR 4096) FROM {s}.lease WHERE renewed
 
 
 class PostgresLease:
-    """The right of one run to write, renewed by a thread of its own."""
+    """The right of one run to write, renewed by a separate thread."""
 
     def __init__(self, database: Database, run_id: str) -> None:
         self.life = database.address.life

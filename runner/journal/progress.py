@@ -213,7 +213,7 @@ class Progress:
     def _require_order(self, event: Event) -> None:
         """Raise a ValueError unless the event's run begins, ends and is reported once, in this order.
 
-        `retrain prune` and `state migrate` are not runs: their records have an id of their own.
+        `retrain prune` and `state migrate` are not runs: their records have their own id.
         """
         run, fact = self.runs.get(event.run_id), event.fact
         if run is None or isinstance(fact, RunStarted):
@@ -272,13 +272,13 @@ def merged(parts: Sequence[Progress]) -> Progress:
 
 
 def joined_lineage(lineages: Sequence[str | None]) -> str | None:
-    """Return what tells these journals from others; None where none of them has an event."""
+    """Return what tells these journals from others; None if none of them has an event."""
     told = "\n".join(lineage or "" for lineage in lineages)
     return hashlib.sha256(told.encode()).hexdigest() if any(lineages) else None
 
 
 def joined_run(run_id: str, records: Sequence[RunRecord]) -> RunRecord:
-    """Return the record of a run in several partitions, or of several runs, as one; it has no report of its own."""
+    """Return the record of a run in several partitions, or of several runs, as one; it has no separate report."""
     first, *others = records
     if not others and first.run_id == run_id:
         return first

@@ -72,7 +72,7 @@ class Decided(Struct, frozen=True, kw_only=True):
 
     @property
     def unread(self) -> str | None:
-        """Return why the metrics of the result file could not be read, as one sentence; None where they could."""
+        """Return why the metrics of the result file could not be read, as one sentence; None if they could."""
         return self.fact.evaluation.unread
 
 
@@ -120,7 +120,7 @@ class RetrainJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rejection(self) -> Review | None:
-        """Return the word of a person who rejected it, where that was the last one."""
+        """Return the rejection by a person, if that was the last review."""
         return self.review if self.review is not None and self.review.fact.action == "reject" else None
 
     @property
@@ -151,14 +151,14 @@ class RetrainJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def training_seconds(self) -> float | None:
-        """Return how long the training took as the runners saw it; None where their clocks contradict each other."""
+        """Return how long the training took as the runners saw it; None if their clocks contradict each other."""
         if self.started_at is None or self.finished_at is None or self.finished_at < self.started_at:
             return None
         return (self.finished_at - self.started_at).total_seconds()
 
 
 class At(msgspec.Struct, frozen=True, kw_only=True):
-    """Where in the journal a fact stands; `run_started_at` is of its run."""
+    """Where in the journal a fact is; `run_started_at` is of its run."""
 
     at: datetime
     sha256: str

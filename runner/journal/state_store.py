@@ -76,7 +76,7 @@ class EventLog(Protocol):
         """Return how many events there are now, and the SHA-256 of the first; nothing of it is checked."""
 
     def digest(self, seq: int) -> str | None:
-        """Return the SHA-256 that is stored for an event, or None where there is no such event."""
+        """Return the SHA-256 that is stored for an event, or None if the event does not exist."""
 
     def settle(self) -> None:
         """Note where the journal ends, where the store keeps such notes; from then on each commit is noted.
@@ -181,7 +181,7 @@ class Inbox(Protocol):
         """Return an entry's content, at most `limit` bytes of it.
 
         Raises:
-            FileNotFoundError: there is none of that name.
+            FileNotFoundError: no entry has that name.
             OSError: it cannot be read, or it is not what a poster makes there, such as a link or another user's file.
         """
 
@@ -221,7 +221,7 @@ class StateStore(Protocol):
 
     @property
     def folder(self) -> StateFolder | None:
-        """Return the folder that is the state; None where the state is elsewhere.
+        """Return the folder that is the state, or None if the state is elsewhere.
 
         What only a folder has is looked for there: notes of the journal's end, and files that no event speaks of.
         """
@@ -236,7 +236,7 @@ class StateStore(Protocol):
 
     @property
     def partitions(self) -> int:
-        """Return the number of partitions, each a state of its own; 1 where the state has none beside it.
+        """Return the number of partitions of the state; 1 if it is not partitioned.
 
         Raises:
             StateError: that cannot be looked up, or no state was begun elsewhere than in a folder.
@@ -302,7 +302,7 @@ class StateStore(Protocol):
         """
 
     def read_log(self, *, afresh: bool = False) -> EventLog | None:
-        """Open the journal for reading; None where no run has been yet. It creates nothing.
+        """Open the journal for reading, or return None before the first run. It creates nothing.
 
         With `afresh` it is read from the state itself, and from no copy that this machine may have of it.
 
@@ -335,7 +335,7 @@ class StateStore(Protocol):
         """
 
     def holder(self) -> Held | None:
-        """Return who holds the state, or None where nobody does.
+        """Return who holds the state, or None if nobody does.
 
         Raises:
             StateError: that cannot be looked up.

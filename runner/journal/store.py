@@ -110,7 +110,7 @@ class Store:
         return events, first if isinstance(first, str) and is_sha256(first) else ""
 
     def digest(self, seq: int) -> str | None:
-        """Return the SHA-256 that is stored for an event, or None where there is no such event."""
+        """Return the SHA-256 that is stored for an event, or None if the event does not exist."""
         if not 0 < seq <= _LAST_SEQ:
             return None
         with _translated(self._path):
@@ -222,7 +222,7 @@ def open_store(folder: StateFolder) -> Store:
 
 
 def open_for_reading(folder: StateFolder) -> Store | None:
-    """Open the journal for reading, or return None where no run has been yet.
+    """Open the journal for reading, or return None before the first run.
 
     Raises:
         StateError: the journal is missing, foreign or damaged.

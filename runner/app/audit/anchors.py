@@ -134,7 +134,7 @@ def _check_notes(folder: Path, ref: str, journal: JournalSummary, evidence: Path
 
 
 def _noted(noted: NotedHead, events: int, place: NotedIn, recorded: str | None) -> AnchorCheck:
-    """Return the anchor that a note is; one on another commit than the run's manifest came from is none."""
+    """Return the anchor that a note is; a note on another commit than that of the run's manifest is not an anchor."""
     shown = f"{place.ref} of {place.repository}"
     if recorded not in (None, noted.commit):
         where = f"the note on commit {noted.commit[:12]} in {shown}"
@@ -219,7 +219,7 @@ def uncovered(anchoring: AnchorCheck, links: Iterable[Link], runs: Iterable[RunR
 
 
 def read_attestation(evidence: Evidence, run_id: str) -> Envelope | None:
-    """Return the signatures beside a run, None where there are none.
+    """Return the signatures beside a run, or None without any.
 
     Raises:
         MalformedError: the file there is not an attestation.

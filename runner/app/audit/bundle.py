@@ -63,7 +63,7 @@ def sign(state: str, run: str | None, key: Path) -> Signed:
     """Sign a run that verifies, and keep the signature beside it; other keys' signatures stay.
 
     Raises:
-        UsageError: there is no such run, it has no report yet, or the key cannot be used.
+        UsageError: the run does not exist or has no report yet, or the key cannot be used.
         StateError: the run does not verify.
     """
     signer, evidence = signing_key(key), state_evidence(state)
@@ -88,7 +88,7 @@ def statement_of(state: str, run: str | None) -> bytes:
     """Return the statement about a run: the very bytes a signature is made over.
 
     Raises:
-        UsageError: there is no such run, or it has no report yet.
+        UsageError: the run does not exist or has no report yet.
     """
     found = reported_run(state_evidence(state), run)
     return statement(found.own, found.run_id)
@@ -150,7 +150,7 @@ def bundle(state: str, run: str | None, out: Path | None) -> Bundled:
     """Write the bundle of a run that verifies, and verify the bundle.
 
     Raises:
-        UsageError: there is no such run, it has no report yet, or the file cannot be written.
+        UsageError: the run does not exist or has no report yet, or the file cannot be written.
         StateError: the run, or what happened to it while it was packed, does not verify.
     """
     evidence = state_evidence(state)

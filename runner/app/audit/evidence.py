@@ -48,7 +48,7 @@ class JournalSummary(Struct, frozen=True, kw_only=True):
 
     @property
     def head_sha256(self) -> str:
-        """Return the SHA-256 of the last event, nothing where there is none."""
+        """Return the SHA-256 of the last event, or an empty text for an empty journal."""
         return self.links.head_sha256
 
     @property

@@ -98,7 +98,7 @@ def verify(state: str, run: str | None, demands: Demands = NO_DEMANDS) -> Verifi
 
     Raises:
         StateError: the journal itself is missing or its chain is broken; the message names the event.
-        UsageError: there is no such run or bundle, or a head or key cannot be read.
+        UsageError: the run or bundle does not exist, or a head or key cannot be read.
     """
     if run is not None and is_bundle(run):
         with bundle_evidence(Path(run)) as bundle, _believable(bundle.path):

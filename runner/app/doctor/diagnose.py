@@ -66,7 +66,7 @@ def _trouble(entry: Notification | Ping) -> tuple[str, str] | None:
 def rule_checks(
     model: Model, policy: Policy, progress: ModelProgress, *, task: Task | None, state: str
 ) -> Iterator[Check]:
-    """Yield what is found of the policy's rules; `task` is what the service or the manifest says, None where neither.
+    """Yield what is found of the policy's rules; `task` is what the service or the manifest says, if either does.
 
     `state` is the option that names the state in a command.
     """

@@ -86,7 +86,7 @@ def _size(parts: Iterable[DataFile]) -> int:
 
 
 def refuse_sample_data(train: FileMetadata, evaluation: FileMetadata | None) -> None:
-    """Refuse data of which a file has the content of one that `retrain init` lays out.
+    """Refuse data that contains a sample file of `retrain init`.
 
     Raises:
         ModelError: of kind `data`.
@@ -176,7 +176,7 @@ def rows_saved_anew(
 ) -> Mapping[str, str]:
     """Return the digests of a model's earlier data that is this data saved again, where the manifest asks for that.
 
-    A file that cannot be read any more says nothing; whoever trains on it is told.
+    A file that can no longer be read is skipped here; a run that trains on it reports it.
     """
     if model.retrain.compare != "rows" or isinstance(data, ModelError):
         return {}
@@ -191,7 +191,7 @@ def rows_saved_anew(
 
 
 def _saved_anew(resolved: ResolvedDataset, data: DatasetDigest, before: DataChecked) -> str | None:
-    """Return what alone differs from earlier data, None where more does."""
+    """Return the single thing that differs from earlier data, or None if more differs."""
     files = [(resolved.train, data.train, before.train)]
     if resolved.eval is not None and data.eval is not None and before.eval is not None:
         files.append((resolved.eval, data.eval, before.eval))

@@ -191,7 +191,7 @@ def read_plan(source: Path) -> PlanDocument:
     """Return the plan in a file.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: the file does not exist.
         StateError: it is too large, no plan, of another version, or not as it was written.
     """
     try:

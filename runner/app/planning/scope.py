@@ -18,7 +18,7 @@ from runner.plan.model_plan import Choice
 
 
 class Scope(Struct, frozen=True, kw_only=True):
-    """A choice, and what it comes to: the manifest, the chosen models of it, and the service they are on."""
+    """A choice and its results: the manifest, the chosen models, and their service."""
 
     choice: Choice
     manifest: Manifest

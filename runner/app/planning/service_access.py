@@ -51,7 +51,7 @@ class ManifestKeys:
         return self._claim(model, self._read(model))
 
     def end_date(self, model: Model) -> str | None:
-        """Return when the model's fetched key ends, in the service's own words; None where it was not fetched."""
+        """Return when the model's fetched key ends, in the service's own words; None if it was not fetched."""
         return self._end_dates.get(model.name)
 
     def asks_service(self, model: Model) -> bool:
@@ -148,7 +148,7 @@ def refresh(  # noqa: PLR0913 -- each from another source, and each by its name
 
 
 def _listed(client: Provider, keys: Keys, model: Model) -> tuple[Classifier, ...] | None:
-    """Return the service's list, None where it cannot be read; it is asked once."""
+    """Return the service's list, or None if it cannot be read; the service is asked once."""
     try:
         account = keys.account_key(model) if keys.asks_service(model) else None
         return client.classifiers(account or keys.model_key(model))

@@ -25,7 +25,7 @@ from runner.reports.run_history import RunHistory
 
 
 class Rendered(Struct, frozen=True, kw_only=True):
-    """A run's report as bytes; `without_end` is a newer run that has none yet, None where there is no such run."""
+    """A run's report as bytes; `without_end` is a newer run that has not ended, or None."""
 
     run_id: str
     content: bytes
@@ -38,7 +38,7 @@ def report(state: str, run_id: str | None, render: Render, group: str | None = N
     Of a group, "" is the newest.
 
     Raises:
-        UsageError: there is no such run or group, or it has not ended.
+        UsageError: the run or group does not exist or has not ended.
         StateError: the journal is missing, foreign or damaged.
     """
     history, without_end = _ended_run(state, run_id) if group is None else _ended_group(state, group)
@@ -51,7 +51,7 @@ def report_of(state: str, run_id: str) -> Report:
 
 
 def _ended_run(state: str, run_id: str | None) -> tuple[RunHistory, str | None]:
-    """Return the run that is meant, as it was at its end, and a newer run that has no end."""
+    """Return the requested run as it was at its end, and a newer run that has not ended, if any."""
     partitions, progresses = begun_partitions(state, always)
     progress = merged(progresses)
     started = {name: run.started for name, run in progress.runs.items()}
@@ -67,7 +67,7 @@ def _ended_run(state: str, run_id: str | None) -> tuple[RunHistory, str | None]:
 
 
 def _ended_group(state: str, group: str) -> tuple[RunHistory, str | None]:
-    """Return the runs of a group as one, as they were at their ends, and one of them that has no end."""
+    """Return the runs of a group as one run, as they were at their ends, and a member that has not ended, if any."""
     partitions, progresses = begun_partitions(state, never)  # a checkpoint leaves out older runs
     runs = merged(progresses).runs
     newest = next((run.started.group for run in reversed(runs.values()) if run.started.group), None)

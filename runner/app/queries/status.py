@@ -40,7 +40,7 @@ from runner.reports.text import acting
 
 
 class ModelStatus(Struct, frozen=True, kw_only=True):
-    """One model's line; job ids are None where there is no such job.
+    """One model's line; a job id is None without a job in that role.
 
     `incumbent_known` says how the model in service is known and `incumbent_metrics` its values, decimal texts by name;
     `drift` is what the service's list said of it at `drift_at`. `rolled_back_from` is the job a person turned back from

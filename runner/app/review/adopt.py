@@ -57,7 +57,7 @@ def propose_adoption(request: AdoptRequest) -> Proposed:
     """Return what a person is asked. The journal is read only, and no lock is needed.
 
     Raises:
-        UsageError: there is no reason, no such model or metric, or a file cannot be read.
+        UsageError: the reason is empty, the model or metric is unknown, or a file cannot be read.
     """
     if not request.reason.strip():
         raise UsageError("An adoption needs a reason.", hint='Say why: --reason "taken over from the old scripts".')
@@ -95,7 +95,7 @@ def adopt(request: AdoptRequest, proposed: Proposed) -> RunResult:
 def rule_on_adoption(
     opened: Session, scope: Scope, request: DecisionRequest, statement: IncumbentDeclaration
 ) -> Ruling:
-    """Return what the statement comes to by the journal as it is now.
+    """Return the effects of the statement on the journal as it is now.
 
     Raises:
         StateError: what is recorded as in service is something else than the person was shown.
@@ -126,10 +126,10 @@ class Stated(Protocol):
 
 
 def stated(request: DecisionRequest, left: Stated, definitions: Mapping[str, MetricDefinition]) -> IncumbentDeclaration:
-    """Return the statement that was left in the inbox, after the checks of one that is given now.
+    """Return the statement that was left in the inbox, after the same checks as a statement that is given now.
 
     Raises:
-        UsageError: there is no such metric, or a value is none.
+        UsageError: a metric is unknown, or its value is not valid.
     """
     return IncumbentDeclaration(
         metrics={name: _value(name, text, definitions) for name, text in left.metrics.items()},

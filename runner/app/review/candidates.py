@@ -83,7 +83,7 @@ def _listed(ids: list[str]) -> str:
 
 
 class CandidateSelector(Struct, frozen=True, kw_only=True):
-    """What a person wants to say: of which candidate (the newest when `job` is None), and whether against the rules."""
+    """What a person decides: about which candidate (the newest if `job` is None), and whether against the rules."""
 
     action: Literal["approve", "reject"]
     job: str | None = None
@@ -182,7 +182,7 @@ class Subject(Struct, frozen=True, kw_only=True):
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
-    """A decision that waits for a person's yes: what is done to which job of which model, and on what evidence.
+    """A decision to be confirmed by a person: what is done to which job of which model, and on what evidence.
 
     `emulator` tells that the model is the emulator's, and no production model; `again` that the job is the one that is
     recorded in service, so that the evidence's incumbent is the one before it. `service` is the model's, and `basis`
@@ -204,7 +204,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
 
 
 class Ruling(Struct, frozen=True, kw_only=True):
-    """What a decision that holds comes to: facts to write, and the plan to carry out after them, if any.
+    """The effects of a valid decision: facts to write, and the plan to carry out after them, if any.
 
     `options` are those of the run that the command is, where it holds the state itself. Without facts, the plan's
     stage writes the first one.

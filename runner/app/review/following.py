@@ -1,4 +1,4 @@
-"""A person's decision under the lock: it counts once, and what it comes to is recorded and carried out."""
+"""A person's decision under the lock: it counts once, and its effects are recorded and carried out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -57,7 +57,7 @@ def _tell_of_others(opened: Session, request: DecisionRequest) -> None:
 
 
 def follow(opened: Session, scope: Scope, request: DecisionRequest, ruling: Ruling) -> RunResult:
-    """Begin a run of its own for the decision, record and carry it out, and end the run."""
+    """Begin a separate run for the decision, record the decision, carry it out, and end the run."""
     paths = tuple(str(path) for path in scope.choice.paths)
     opened.start(scope.manifest, scope.service, paths, ruling.options)
     if ruling.facts:

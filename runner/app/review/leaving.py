@@ -142,7 +142,7 @@ class _Leaving(Struct, Generic[Request], frozen=True, kw_only=True):
             return True  # a look that failed says nothing; the next one may
 
     def _carried_out(self) -> RunResult | Left | None:
-        """Carry it out here, where the state is free; None where it is not."""
+        """Carry it out here if the state is free; return None if it is not."""
         try:
             result = self.act(self.request)
         except LockedError:

@@ -75,7 +75,7 @@ def resolve(request: ResolveRequest) -> RunResult:
 
 
 def rule_on_resolution(opened: Session, request: ResolveRequest) -> Ruling:
-    """Return what the word comes to by the journal as it is now; raises as `resolve`."""
+    """Return the effects of the answer on the journal as it is now; raises as `resolve`."""
     job = _open_job(opened.progress, request)[0].retrain_job_id
     told = request.subject
     if told is not None and told.job != job:

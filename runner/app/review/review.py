@@ -85,10 +85,10 @@ def propose_review(request: ReviewRequest) -> Proposal:
 
 
 def review(request: ReviewRequest) -> RunResult:
-    """Record the word, and on an approval switch at once unless `record_only`.
+    """Record the approval or rejection, and switch at once after an approval unless `record_only`.
 
     Raises:
-        UsageError: there is no reason, the model or job is unknown, or no candidate can be approved or rejected.
+        UsageError: the reason is empty, the model or job is unknown, or no candidate can be approved or rejected.
         StateError: the candidate is another one, or its policy changed since the decision.
     """
     scope, _ = _found(request)
@@ -99,7 +99,7 @@ def review(request: ReviewRequest) -> RunResult:
 
 
 def rule_on_review(opened: Session, scope: Scope, request: ReviewRequest) -> Ruling:
-    """Return what the word comes to by the journal as it is now; raises as `review`."""
+    """Return the effects of the approval or rejection on the journal as it is now; raises as `review`."""
     opened.require(knows_job(request.model, request.job))
     progress = opened.progress.model(scope.service.name, request.model)
     if _leads_back(request, progress):
@@ -168,7 +168,7 @@ def _back_to(request: ReviewRequest) -> RollbackRequest:
 def _facts(
     opened: Session, scope: Scope, progress: ModelProgress, job: RetrainJob, request: ReviewRequest
 ) -> tuple[Fact, ...]:
-    """Return the word; before it, when it is forced after another job came to serve, the decision as it is now."""
+    """Return the review; before it the decision as it is now, if it is forced after another job was switched to."""
     decided = job.decided.fact if job.decided else None
     again = None
     if request.force and incumbent_moved(scope.manifest, scope.model, progress, job):
@@ -234,7 +234,7 @@ _HEAD = "# An approval of one candidate of `retrain`; it counts for runs once it
 
 
 class WrittenApproval(Struct, frozen=True, kw_only=True):
-    """A file that was made, or was there with the same word; `expires` is when the word ceases to count.
+    """An approval file that was created, or existed with the same approval; `expires` is when it ceases to count.
 
     `approvals` is the manifest's folder, the only one whose words count; `counts` tells that the file is in it.
     """
@@ -247,10 +247,10 @@ class WrittenApproval(Struct, frozen=True, kw_only=True):
 
 
 def write_approval(request: ReviewRequest, folder: Path | None, lasts: timedelta) -> WrittenApproval:
-    """Write the word into the folder, by default the manifest's. The journal is read only, and no lock is needed.
+    """Write the approval into the folder, by default the manifest's. The journal is only read; no lock is needed.
 
     Raises:
-        UsageError: there is no folder, no such candidate, or another file of that name, or a link leads elsewhere.
+        UsageError: no folder is named, the candidate is unknown, another file has that name, or a link leads elsewhere.
         StateError: the candidate is another one, or its policy or manifest changed since the decision.
     """
     if request.force or request.record_only:
@@ -284,7 +284,7 @@ def _folder(scope: Scope, folder: Path | None) -> Path:
 
 
 def _expires(scope: Scope, job: RetrainJob, wanted: datetime) -> datetime:
-    """Return when the word ceases to count: never later than the candidate can be approved."""
+    """Return when the approval ceases to count: never later than the candidate can be approved."""
     latest = approval_expires_at(scope.manifest, scope.model, job)
     return (min(wanted, latest) if latest else wanted).replace(microsecond=0)
 

@@ -28,7 +28,7 @@ _MOST_LISTED = 10
 def find_target(
     progress: ModelProgress, model: str, to: str | None, *, state: str = DEFAULT
 ) -> tuple[RetrainJob, RetrainJob | None]:
-    """Return the job to switch back to, and the incumbent, None where what serves was adopted.
+    """Return the job to switch back to, and the incumbent, or None if an adopted model is in service.
 
     `state` names the state, for commands in messages.
 
@@ -164,7 +164,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
     """Record the decision and switch back.
 
     Raises:
-        UsageError: there is no reason, no such model, or no such job that has served.
+        UsageError: the reason is empty, the model is unknown, or the job has never been in service.
         StateError: the last switch's result is not known yet, or the job's stored result is not the recorded one.
     """
     scope, _ = _found(request)
@@ -174,7 +174,7 @@ def roll_back(request: RollbackRequest) -> RunResult:
 
 
 def rule_on_rollback(opened: Session, scope: Scope, request: RollbackRequest) -> Ruling:
-    """Return what the decision comes to by the journal as it is now; raises as `roll_back`."""
+    """Return the effects of the decision on the journal as it is now; raises as `roll_back`."""
     opened.require(_knows_target(request))
     progress = opened.progress.model(scope.service.name, request.model)
     target, incumbent = find_target(progress, request.model, request.to, state=request.state)

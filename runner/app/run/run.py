@@ -111,7 +111,7 @@ class _Work(Struct, frozen=True, kw_only=True):
 
 
 def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanDocument | None) -> _Work:
-    """Hold the partitions of this machine's share that have selected models, or one of them where none has.
+    """Hold the partitions of this machine's share that have selected models, or the first one if none has.
 
     Raises:
         UsageError: the share does not exist, or the state is one partition of another.

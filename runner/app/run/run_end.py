@@ -41,7 +41,7 @@ def exit_code(
 class RunResult(Struct, frozen=True, kw_only=True):
     """What a run left: its report, its folder on this machine, its exit code, and bugs to trace.
 
-    `where` is how its files are named to people, None where they are of several partitions.
+    `where` is how its files are named to people, or None for a run over several partitions.
     """
 
     report: Report

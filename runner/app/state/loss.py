@@ -148,7 +148,7 @@ def loss_warning(state: str) -> str | None:
 
 
 def _all_noted(state: str) -> list[Finding]:
-    """Return how the journals of a state in a folder fall short of the notes; one elsewhere keeps no such notes."""
+    """Return how the journals of a state in a folder fall short of the notes; a state elsewhere keeps no notes."""
     parts = () if local_state(state) is None else partitions_of(state)
     folders = [open_state(part).folder for part in parts]
     return [finding for folder in folders if folder is not None for finding in _noted(folder)]

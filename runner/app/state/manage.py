@@ -125,7 +125,7 @@ def _shown(address: str, progresses: Sequence[Progress]) -> ShownState:
 
 
 def pack_state(address: str) -> int:
-    """Pack what is in no pack yet, and return how many events the new packs have; 0 where there is nothing to pack.
+    """Pack the events that are in no pack yet, and return how many the new packs have; 0 if there was nothing to pack.
 
     Raises:
         UsageError: the state is in a folder, whose journal is one file already.
@@ -201,7 +201,7 @@ def accept_loss(request: AcceptLossRequest, partitions: Iterable[str]) -> list[s
     Return where files lie now that the journals do not know.
 
     Raises:
-        UsageError: there is no reason, nothing is missing, or a journal has no run to continue from.
+        UsageError: the reason is empty, nothing is missing, or a journal has no run to continue from.
         LockedError, StateError: as for each command that changes something.
     """
     if not request.reason.strip():

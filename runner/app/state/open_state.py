@@ -47,17 +47,17 @@ def open_state(address: str) -> StateStore:
     """Return the store of a `--state` value; an address without a known scheme is a folder's path.
 
     Raises:
-        UsageError: there is no such kind of store.
+        UsageError: the kind of store is unknown.
     """
     scheme = address.partition("://")[0].lower() if "://" in address else "file"
     return STORES.get(scheme, _folder)(address)
 
 
 def local_state(address: str) -> StateFolder | None:
-    """Return the folder of a `--state` value; None where the state is elsewhere.
+    """Return the folder of a `--state` value, or None if the state is elsewhere.
 
     Raises:
-        UsageError: there is no such kind of store.
+        UsageError: the kind of store is unknown.
     """
     return open_state(address).folder
 

@@ -101,7 +101,7 @@ class Results(Protocol):
         """Return how messages name a result."""
 
     def there(self, files: Sequence[PrunedFile]) -> list[PrunedFile]:
-        """Return those of which something is there; raises OSError where that cannot be told."""
+        """Return those at whose path anything exists; raises OSError if that is unknown."""
 
     def look_at(self, file: PrunedFile) -> Found:
         """Return whether the recorded file is there, something else is, or nothing; raises OSError as `there`."""
@@ -193,7 +193,7 @@ class Pruning(Struct, frozen=True, kw_only=True):
 class PruneRequest(Struct, frozen=True, kw_only=True):
     """The arguments of `retrain prune --results`.
 
-    `agreed` is what a person was shown, None where nobody was.
+    `agreed` is what a person was shown, or None if nothing was shown.
     """
 
     keep: Keep

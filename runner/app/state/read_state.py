@@ -90,7 +90,7 @@ def read_begun(state: str, enough: Enough = always) -> Progress:
 
 
 def each_reading(state: str) -> Iterator[tuple[StateStore, Iterator[Link]]]:
-    """Yield the same for each partition that a run has worked on. Raises as `opened_log` where none has."""
+    """Yield the same for each partition that a run has worked on; raises a UsageError if no run has been yet."""
     partitions = partitions_of(state)
     begun = [part for part in partitions if len(partitions) == 1 or has_run(part)]
     if not begun:
@@ -101,7 +101,7 @@ def each_reading(state: str) -> Iterator[tuple[StateStore, Iterator[Link]]]:
 
 
 def read_progress(state: str, enough: Enough = always) -> Progress:
-    """Return the progress the journal shows; where no run has been yet there is none.
+    """Return the progress that the journal shows, which is empty before the first run.
 
     `enough` says whether what a checkpoint keeps of it is all that is asked for.
 
@@ -120,7 +120,7 @@ def read_each(partitions: Sequence[str], enough: Enough = always) -> list[Progre
 
 
 def knows_approved(service: str, manifest: Manifest) -> Enough:
-    """Return whether a progress tells of each job that an approval of the manifest names, or that there is none."""
+    """Return a check: does a progress know each job that the manifest's approvals name, or that it does not exist?"""
     named = named_jobs(service, manifest)
     return lambda progress: all(progress.jobs_named(*place, jobs) for place, jobs in named.items())
 
@@ -134,7 +134,7 @@ def named_jobs(service: str, manifest: Manifest) -> Mapping[tuple[str, str], fro
 
 
 def knows_job(model: str, job: str | None) -> Enough:
-    """Return whether a progress has a job of a model, given by its whole id, as one that may be decided about."""
+    """Return a check: does a progress have this job of a model, by its whole id, with all that a decision needs?"""
     return lambda progress: (
         job is None
         or any(
@@ -185,7 +185,7 @@ def full_run_id(known: Collection[str], given: str) -> str:
     """Return the run that is meant: that id, or the only one that begins with it.
 
     Raises:
-        UsageError: the journal has no such run, or several begin so.
+        UsageError: no run, or more than one run, has an id that begins with this text.
     """
     found = [given] if given in known else [run_id for run_id in known if given and run_id.startswith(given)]
     if len(found) == 1:
@@ -212,7 +212,7 @@ def refuse_of_the_state(record: RunRecord, paths: Sequence[Path], root: Path) ->
 
 
 def last_run_command(state: str) -> str | None:
-    """Return a run's command, without the state, with a manifest that is found from here; None where none is.
+    """Return a run's command, without the state, with a manifest that is found from here; None if none is found.
 
     It is that of the last run, which a state elsewhere is not asked for, else the usual one of this folder.
     """
@@ -225,12 +225,18 @@ def last_run_command(state: str) -> str | None:
 
 
 def last_paths(runs: Sequence[RunRecord]) -> list[Path]:
-    """Return the manifest of the last run, which is looked for from here."""
+    """Return the paths of the last run's manifest, as seen from the current folder.
+
+    Raises:
+        UsageError: no run recorded a manifest, or a path does not exist.
+    """
     paths = [Path(path) for path in runs[-1].started.paths] if runs else []
     missing = [str(path) for path in paths if not path.exists()]
-    if missing or not paths:
+    if not paths:
+        raise UsageError("No manifest is recorded in this state.", hint="Name the manifest with --manifest.")
+    if missing:
         raise UsageError(
             f"The manifest of the last run, {', '.join(missing)}, is not found from this folder.",
-            hint="Go to the folder that run was started in, or name the manifest with --manifest.",
+            hint="Go to the folder that the run was started in, or name the manifest with --manifest.",
         )
     return paths

@@ -27,7 +27,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 def unrecorded_entries(folder: StateFolder, progress: Progress) -> Iterator[Finding]:
-    """Yield what lies among the run folders and belongs to no run of the journal, and a `latest` that leads nowhere."""
+    """Yield what is among the run folders and belongs to no run of the journal, and a `latest` without a target."""
     try:
         for entry in _entries(folder.runs):
             if entry.name == _LATEST:

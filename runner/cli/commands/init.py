@@ -65,7 +65,7 @@ def command(  # noqa: PLR0913 -- one argument an option
 
 
 def _own_steps(folder: Path, layout: Layout, own: OwnManifest) -> Iterator[str]:
-    """Yield the commands from a manifest of one's own to the first run."""
+    """Yield the commands from the user's own manifest to the first run."""
     yield f"# {inline(own.model)} is a {own.task}; another --task, another policy: edit {MANIFEST}"
     yield from _first_steps(folder, layout)
     yield f"  retrain run {MANIFEST} --emulator     # a rehearsal; needs the extra [emulator]"

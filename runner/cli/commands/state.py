@@ -44,7 +44,7 @@ def command() -> None:
 )
 @options.common
 def init(*, address: str | None, partitions: int, state: str, console: Console) -> int:
-    """Begin a state where there is none: at URL, or where --state says.
+    """Begin a new state: at URL, or where --state says.
 
     An object store is asked to keep its promises first. No other command begins a state there.
     """
@@ -88,7 +88,7 @@ def show(*, form: str, state: str, console: Console) -> int:
 @options.lock_timeout
 @options.common
 def move(*, source: str, target: str, lock_timeout: timedelta, state: str, console: Console) -> int:  # noqa: ARG001 -- both are named
-    """Move a state to a place where none is. It is verified first, and the copy has the same bytes and head.
+    """Move a state to an empty place. It is verified first, and the copy has the same bytes and head.
 
     From then on every command that would write to the old place ends with exit code 7 and names the new one. An
     interrupted migration is continued by the same command.
@@ -133,7 +133,7 @@ def get(*, source: str, folder: str, state: str, console: Console) -> int:  # no
 @options.lock_timeout
 @options.common
 def bring(*, folder: str, target: str, lock_timeout: timedelta, state: str, console: Console) -> int:  # noqa: ARG001 -- both are named
-    """Bring what a pulled folder has beyond a state back to it; refused where that has events of its own by now."""
+    """Bring the new events of a pulled folder back to its state; refused if the state has new events too."""
     console.state = folder
     copied = push(folder, target, lock_timeout=lock_timeout, listener=console.progress)
     console.result(inline(f"{_copied(copied)} to {copied.address}."))

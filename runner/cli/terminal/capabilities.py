@@ -11,7 +11,7 @@ from runner.journal.outcomes import OUTCOMES, Outcome
 
 
 class TerminalCapabilities(NamedTuple):
-    """`columns` and `rows` are those of the terminal; `columns` is None where the stream is a file or a pipe.
+    """`columns` and `rows` are those of the terminal; `columns` is None if the stream is a file or a pipe.
 
     `live` tells that lines already written may be written again.
     """
@@ -54,7 +54,7 @@ def _is_unicode(stream: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 class Symbol(Struct, frozen=True, kw_only=True):
-    """A symbol, what stands for it in ASCII, and a colour by its ANSI name."""
+    """A symbol, its replacement in ASCII, and a colour by its ANSI name."""
 
     symbol: str
     ascii: str

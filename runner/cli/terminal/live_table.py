@@ -1,4 +1,4 @@
-"""The live table: a thread of its own draws it, so that a slow or stopped terminal holds up nothing.
+"""The live table: a separate thread draws it, so that a slow or stopped terminal delays nothing.
 
 Whatever goes wrong while drawing ends the table, never the run; the lines that a log would have continue from there.
 """
@@ -151,7 +151,7 @@ def _training(row: LiveRow, elapsed: float, room: int, terminal: TerminalCapabil
 
 
 def _bar(share: float, room: int, terminal: TerminalCapabilities) -> str:
-    """Return a bar with a gap behind it, nothing where there is no room."""
+    """Return a bar with a gap behind it, or nothing if there is no room."""
     width = _LONGEST_BAR if room >= 70 else 10 if room >= 40 else 0
     return f"{bar(share, width, terminal)} " if width else ""
 

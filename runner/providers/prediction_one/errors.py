@@ -258,7 +258,7 @@ def _confirmation(answer: Answer) -> tuple[object, str | None]:
     if not answer.body.strip():
         return None, None
     if is_page(answer.body, answer.headers.get("Content-Type", "")):
-        return None, "but with a page, which is not the service's own word"
+        return None, "but with a page, not with an answer of the service"
     try:
         document = read_json(answer.body)
     except NotJsonError:

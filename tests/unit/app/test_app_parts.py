@@ -12,6 +12,7 @@ from runner.app.git_notes import without_userinfo
 from runner.app.planning.scope import model_scope
 from runner.app.provenance import manifest_record
 from runner.app.service import service_of
+from runner.app.state.read_state import last_paths
 from runner.cli.main import COMMANDS
 from runner.errors import UsageError
 from runner.journal.progress import Progress
@@ -68,6 +69,11 @@ def test_a_command_in_another_folder_is_told_where_the_manifest_of_its_model_lie
     with pytest.raises(UsageError) as caught:
         model_scope(progress, "m", (), state=str(world.state.root))
     assert "Go to the folder that run was started in, or" in caught.value.hint
+
+
+def test_a_state_without_a_run_names_no_manifest() -> None:
+    with pytest.raises(UsageError, match="No manifest is recorded in this state"):
+        last_paths([])
 
 
 def test_the_emulators_history_is_kept_apart_from_the_services(tmp_path: Path, fleet: Manifest) -> None:

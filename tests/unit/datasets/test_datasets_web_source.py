@@ -140,7 +140,7 @@ def test_a_refusal_is_told(server: WebServer, page: Page, told: str) -> None:
         ({"etag": '"2"'}, "it was replaced while it was read"),
         ({"etag": '"2"', "obeys": False}, "it was replaced while it was read"),
         ({"extra": {"Content-Encoding": "gzip"}}, "in another encoding"),
-        ({"length": "none"}, "does not tell its length"),
+        ({"length": "none"}, "does not state its length"),
         ({"status": 503}, "answers with 503"),
     ],
 )
