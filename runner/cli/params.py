@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import click
 
@@ -14,7 +13,7 @@ class Duration(click.ParamType[timedelta]):
 
     name = "duration"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Return the duration, or fail with a usage error."""
         if isinstance(value, timedelta):
             return value
@@ -38,7 +37,7 @@ class PointInTime(click.ParamType[datetime]):
     def __init__(self, *, end_of_day: bool = False) -> None:
         self._end_of_day = end_of_day
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Return the aware moment, or fail with a usage error."""
         if isinstance(value, datetime):
             return value

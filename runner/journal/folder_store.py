@@ -247,7 +247,7 @@ class FolderStore(Struct, frozen=True):
         """Do nothing: it costs little to look again."""
         return nullcontext()
 
-    def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[FileLease]:
+    def lease(self, run_id: str, *, timeout: float) -> AbstractContextManager[FileLease]:
         """Hold the folder's lock."""
         return locked(self.folder, run_id, timeout=timeout)
 

@@ -364,7 +364,7 @@ class ObjectStore:
             self._snapshot = None
 
     @contextmanager
-    def held(self, run_id: str, *, timeout: float) -> Iterator[ObjectLease]:
+    def lease(self, run_id: str, *, timeout: float) -> Iterator[ObjectLease]:
         """Hold the lease, once the store has shown meanwhile that it keeps its promises."""
         content = self._own_format[1]
         with ThreadPoolExecutor(2) as pool:

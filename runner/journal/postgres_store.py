@@ -288,7 +288,7 @@ class PostgresStore:
         """Do nothing: the database keeps no reader waiting for long."""
         return nullcontext()
 
-    def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[PostgresLease]:
+    def lease(self, run_id: str, *, timeout: float) -> AbstractContextManager[PostgresLease]:
         """Hold the lease, after the database has shown that it keeps its promises."""
         self.require_journal()
         try:

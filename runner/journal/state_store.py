@@ -319,7 +319,7 @@ class StateStore(Protocol):
     def snapshot(self) -> AbstractContextManager[None]:
         """Show readers within the state as it is at the first look, where looking again would take time."""
 
-    def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[Lease]:
+    def lease(self, run_id: str, *, timeout: float) -> AbstractContextManager[Lease]:
         """Hold the state for one run; wait up to `timeout` seconds for it.
 
         Raises:

@@ -27,7 +27,7 @@ class YamlMap(dict[str, Any]):
     def __init__(self) -> None:  # always empty, so dict has nothing to do
         self.marks: dict[str, Mark] = {}
 
-    def put(self, key: str, value: Any, mark: Mark) -> None:
+    def put(self, key: str, value: object, mark: Mark) -> None:
         """Set a key with its mark."""
         self[key] = value
         self.marks[key] = mark
@@ -56,7 +56,7 @@ class YamlList(list[Any]):
         self.file = file
         self.marks: list[tuple[int, int]] = []
 
-    def put(self, value: Any, line: int, column: int) -> None:
+    def put(self, value: object, line: int, column: int) -> None:
         """Append an item with its position."""
         self.append(value)
         self.marks.append((line, column))

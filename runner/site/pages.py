@@ -8,7 +8,6 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache, partial
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment
 from markupsafe import escape
@@ -232,7 +231,7 @@ def assets() -> Assets:
     return Assets(style=paths[0], script=paths[1], files={paths[0]: style, paths[1]: script})
 
 
-def render(template: str, **values: Any) -> bytes:
+def render(template: str, **values: object) -> bytes:
     """Return a page as UTF-8; every value that a template shows is escaped."""
     return _environment().get_template(template).render(**values).encode()
 
@@ -353,5 +352,5 @@ class _Desk(Struct, frozen=True, kw_only=True):
         newest = next(reversed(self.fleet.progress.runs.values()), None)
         return CommandContext.of_run(newest.started) if newest else CommandContext()
 
-    def _page(self, template: str, **values: Any) -> bytes:
+    def _page(self, template: str, **values: object) -> bytes:
         return render(template, assets=self.assets, page_of=model_place, **values)

@@ -227,7 +227,7 @@ class MemoryState:
     def snapshot(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def held(self, run_id: str, *, timeout: float) -> AbstractContextManager[MemoryLease]:
+    def lease(self, run_id: str, *, timeout: float) -> AbstractContextManager[MemoryLease]:
         return self._held(run_id, timeout)
 
     @contextmanager

@@ -289,7 +289,7 @@ def unchecked_session(  # noqa: PLR0913 -- how a state is held, named one by one
     place.require_journal()
     if lock_timeout and (held := place.holder()) is not None:
         listener(None, Preparing(what=f"waiting for {held.who} to end"))
-    with place.held(run_id, timeout=lock_timeout.total_seconds()) as lease:
+    with place.lease(run_id, timeout=lock_timeout.total_seconds()) as lease:
         store = place.open_log(afresh=afresh)
         try:
             progress = _taken_in(store, place, enough)

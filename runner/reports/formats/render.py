@@ -66,7 +66,7 @@ class CompiledTemplates(FileSystemBytecodeCache):
 def templates(
     *packages: str,
     autoescape: bool = True,
-    filters: Mapping[str, Callable[..., Any]],
+    filters: Mapping[str, Callable[..., object]],
     compiled: Path = _COMPILED,
 ) -> Environment:
     """Return the surroundings of the templates of these packages, of which the first that has a name gives it."""
@@ -214,7 +214,7 @@ def _text(text: str) -> str:
 
 _LINE, _PANEL = _PARTS = ("line.html.j2", "model.html.j2")
 _BUFFERED = 500  # parts of the page that are yielded as one
-FILTERS: Mapping[str, Callable[..., Any]] = {
+FILTERS: Mapping[str, Callable[..., object]] = {
     "acting": text.acting,
     "answer": answer,
     "cell": text.markdown_cell,
@@ -325,7 +325,7 @@ def _macros(name: str) -> Any:
     return _template(name).module
 
 
-def _render(template: str, **values: Any) -> str:
+def _render(template: str, **values: object) -> str:
     return _template(template).render(**values)
 
 

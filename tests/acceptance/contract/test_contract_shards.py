@@ -509,10 +509,10 @@ def test_a_loss_in_several_partitions_is_accepted_at_once(in_a_folder: Shards) -
     left = [events_of(part) for part in (first, second, other)]
     refused = shards.ended("run", "models.yaml", code=7)
     assert f'accept-loss --reason "..." --state {shards.address}`' in refused.err
-    with open_state(str(second)).held(run_id(1), timeout=0):
+    with open_state(str(second)).lease(run_id(1), timeout=0):
         shards.ended(*accept, code=6)
     assert [events_of(part) for part in (first, second, other)] == left
-    with open_state(str(other)).held(run_id(1), timeout=0):  # which has lost nothing
+    with open_state(str(other)).lease(run_id(1), timeout=0):  # which has lost nothing
         accepted = shards.ended(*accept)
     assert "recorded in 2 partitions." in accepted.out
     assert all(f"{part}/journal.sqlite3 lacks" in accepted.err for part in (first, second))
@@ -535,7 +535,7 @@ def test_results_of_all_partitions_are_removed_or_of_none(in_a_folder: Shards) -
     assert [line for line in shown.splitlines() if line.startswith("partition ")] == [
         f"partition {part}:" for part in parts
     ]
-    with open_state(str(parts[-1])).held(run_id(1), timeout=0):
+    with open_state(str(parts[-1])).lease(run_id(1), timeout=0):
         shards.ended(*prune, "--yes", code=6)
     assert sorted(Path(shards.address).glob("partitions/*/runs/*/results/*/*")) == results
     assert "1 result file removed" in shards.ended(*prune, "--yes", "--state", str(parts[0])).out

@@ -146,7 +146,7 @@ def test_a_store_that_overwrites_is_refused_at_the_beginning_and_at_each_hold(se
     server.overwrites = False
     state = begun(server.address("prod"))
     server.overwrites = True
-    with pytest.raises(StateError, match="overwrites objects") as caught, state.held(RUN, timeout=0):
+    with pytest.raises(StateError, match="overwrites objects") as caught, state.lease(RUN, timeout=0):
         pass
     assert caught.value.exit_code == ExitCode.STATE
 
@@ -252,13 +252,13 @@ def test_a_lease_keeps_others_out_until_it_is_old_by_the_stores_clock(
     server.skew = timedelta(days=-1)  # or this machine's clock is wrong by a day
     address = server.address("prod", "&lease=10s")
     state = begun(address)
-    with state.held(RUN, timeout=0) as lease:
-        with pytest.raises(LockedError, match=f"Run {RUN} "), ObjectStore(address).held(OTHER, timeout=0):
+    with state.lease(RUN, timeout=0) as lease:
+        with pytest.raises(LockedError, match=f"Run {RUN} "), ObjectStore(address).lease(OTHER, timeout=0):
             pass
         assert lease.lasts()
         assert ObjectStore(address).holder() is not None
         server.skew += timedelta(seconds=13)  # it was not renewed meanwhile
-        with ObjectStore(address).held(OTHER, timeout=0) as after:
+        with ObjectStore(address).lease(OTHER, timeout=0) as after:
             assert after.has_ended(RUN)
             assert after.lasts()
             began = time.monotonic()
@@ -270,18 +270,18 @@ def test_a_lease_keeps_others_out_until_it_is_old_by_the_stores_clock(
 
 def test_a_run_whose_lease_is_young_has_not_ended_though_its_term_is_gone(server: S3Server) -> None:
     address = server.address("prod", "&lease=10s")
-    with begun(address).held(RUN, timeout=0):
+    with begun(address).lease(RUN, timeout=0):
         for name in server.names("prod/p/0000/leases/term-"):
             del server.objects[name]
-        with ObjectStore(address).held(OTHER, timeout=0) as lease:
+        with ObjectStore(address).lease(OTHER, timeout=0) as lease:
             assert not lease.has_ended(RUN)
             server.skew += timedelta(seconds=13)
-        with ObjectStore(address).held(f"{OTHER}-later", timeout=0) as lease:
+        with ObjectStore(address).lease(f"{OTHER}-later", timeout=0) as lease:
             assert lease.has_ended(RUN)
 
 
 def test_a_lease_that_ended_is_never_renewed(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    with begun(server.address("prod", "&lease=10s")).held(RUN, timeout=0) as lease:
+    with begun(server.address("prod", "&lease=10s")).lease(RUN, timeout=0) as lease:
         slept = time.monotonic() + 60
         monkeypatch.setattr("runner.journal.object_lease.seconds", lambda: slept)
         lease.renew()
@@ -300,19 +300,19 @@ def test_a_run_that_slept_while_it_took_the_lease_looks_again_who_holds_it(
         monkeypatch.setattr(bucket.Bucket, "create", create)
         monkeypatch.setattr("runner.journal.object_lease.seconds", lambda: woken)
         server.skew += timedelta(seconds=60)
-        later.enter_context(ObjectStore(address).held(OTHER, timeout=0))
+        later.enter_context(ObjectStore(address).lease(OTHER, timeout=0))
         return made
 
     monkeypatch.setattr(bucket.Bucket, "create", slept_after_it)
     refused = pytest.raises(LockedError, match=f"Run {OTHER} ")
-    with later, refused, ObjectStore(address).held(RUN, timeout=0):
+    with later, refused, ObjectStore(address).lease(RUN, timeout=0):
         pass
 
 
 def test_a_lease_that_lapsed_tells_of_no_run_that_it_has_ended(
     server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with begun(server.address("prod", "&lease=10s")).held(RUN, timeout=0) as lease:
+    with begun(server.address("prod", "&lease=10s")).lease(RUN, timeout=0) as lease:
         assert lease.has_ended(OTHER)
         slept = time.monotonic() + 60
         monkeypatch.setattr("runner.journal.object_lease.seconds", lambda: slept)

@@ -253,7 +253,7 @@ def refused(action: Callable[[], object]) -> RetrainError:
 
 def test_a_state_is_never_begun_by_itself(server: PostgresServer) -> None:
     state = PostgresStore(server.address(fresh_schema()))
-    for action in (state.require_journal, state.open_log, state.read_log, lambda: state.held(RUN, timeout=0)):
+    for action in (state.require_journal, state.open_log, state.read_log, lambda: state.lease(RUN, timeout=0)):
         error = refused(action)
         assert error.exit_code is ExitCode.STATE
         assert f"`retrain state init '{state.address}'`" in str(error.hint)
@@ -328,7 +328,7 @@ def test_a_role_without_permission_is_told_and_nothing_is_written(server: Postgr
 
 def test_a_role_that_cannot_change_the_journal_can_run(server: PostgresServer) -> None:
     state = limited_role(server, fresh_on_postgres(), *GRANTS)
-    with state.held(RUN, timeout=0) as lease:
+    with state.lease(RUN, timeout=0) as lease:
         log = opened(state)
         log.append([draft(guard="g")])
         state.blobs.put("runs/a/report.md", [b"1"])
@@ -343,7 +343,7 @@ def test_a_role_that_cannot_change_the_journal_can_run(server: PostgresServer) -
 
 def test_a_server_that_takes_no_writes_is_refused_before_anything_is_done(server: PostgresServer) -> None:
     state = limited_role(server, fresh_on_postgres(), *GRANTS, "ALTER ROLE {r} SET default_transaction_read_only = on")
-    error = refused(lambda: state.held(RUN, timeout=0))
+    error = refused(lambda: state.lease(RUN, timeout=0))
     assert "takes no writes; it may be a standby" in str(error)
     assert "target_session_attrs=read-write" in str(error.hint)
     assert opened(state).head == (0, "0" * 64)  # whoever only reads may use it
@@ -421,7 +421,7 @@ def test_a_schema_with_tables_of_another_program_is_left_alone(server: PostgresS
 def test_a_table_that_takes_a_key_twice_is_refused(server: PostgresServer) -> None:
     state = fresh_on_postgres()
     sql(server, "ALTER TABLE {s}.format DROP CONSTRAINT format_id", s=schema_of(state))
-    assert "takes the same key twice" in str(refused(lambda: state.held(RUN, timeout=0)))
+    assert "takes the same key twice" in str(refused(lambda: state.lease(RUN, timeout=0)))
 
 
 def test_a_state_of_a_later_version_is_not_read(server: PostgresServer) -> None:
@@ -507,14 +507,14 @@ def test_the_files_are_where_the_state_was_begun_with_them(server: PostgresServe
 def test_a_lease_is_taken_over_when_it_is_older_than_its_life_by_the_servers_clock(server: PostgresServer) -> None:
     state = begun(server.address(fresh_schema(), more="&lease=10s"))
     schema = schema_of(state)
-    with state.held(RUN, timeout=0) as first:
+    with state.lease(RUN, timeout=0) as first:
         assert state.holder() is not None
-        locked = refused(lambda: state.held(OTHER_RUN, timeout=0).__enter__())
+        locked = refused(lambda: state.lease(OTHER_RUN, timeout=0).__enter__())
         assert isinstance(locked, LockedError)
         assert f"Run {RUN}" in str(locked)
         sql(server, "UPDATE {s}.lease SET renewed = renewed - interval '11 seconds'", s=schema)
         assert state.holder() is None
-        with state.held(OTHER_RUN, timeout=0) as second:
+        with state.lease(OTHER_RUN, timeout=0) as second:
             assert second.lasts()
             assert second.has_ended(RUN)
             first._ended.wait(0)
@@ -531,7 +531,7 @@ def test_a_lease_is_renewed_while_its_run_lives(server: PostgresServer, monkeypa
     monkeypatch.setattr(postgres_tables, "RENEWALS", 100)
     state = begun(server.address(fresh_schema(), more="&lease=10s"))
     schema = schema_of(state)
-    with state.held(RUN, timeout=0) as lease:
+    with state.lease(RUN, timeout=0) as lease:
         before = sql(server, "SELECT renewed FROM {s}.lease", s=schema)
         time.sleep(0.4)
         assert sql(server, "SELECT renewed FROM {s}.lease", s=schema) > before
@@ -540,7 +540,7 @@ def test_a_lease_is_renewed_while_its_run_lives(server: PostgresServer, monkeypa
 
 def test_a_run_does_not_wait_for_a_server_that_is_gone_to_give_the_lease_back(own_server: PostgresServer) -> None:
     state = begun(own_server.address())
-    with state.held(RUN, timeout=0):
+    with state.lease(RUN, timeout=0):
         own_server.kill()
         began = time.monotonic()
     assert time.monotonic() - began < 2
@@ -560,7 +560,7 @@ def test_files_are_stored_in_pieces_and_checked(server: PostgresServer) -> None:
         blobs.open("runs/a/result.zip")
     sql(server, "INSERT INTO {s}.pieces VALUES ('new', 0, 'x')", s=schema)
     sql(server, "INSERT INTO {s}.pieces VALUES ('left', 0, 'x', now() - interval '2 days')", s=schema)
-    with state.held(RUN, timeout=0):
+    with state.lease(RUN, timeout=0):
         pass
     blobs.put("runs/a/result.zip", [b"short"])
     assert sql(server, "SELECT count(*) FROM {s}.pieces", s=schema) == [(2,)]  # the file's, and that of a living writer
@@ -573,7 +573,7 @@ def test_nothing_is_kept_in_a_session(server: PostgresServer) -> None:
     """A pooler may give each statement another session, so each must find a session as a new one is."""
     address = server.address(fresh_schema(), more="&application_name=watched")
     state = begun(address)
-    with state.held(RUN, timeout=0):
+    with state.lease(RUN, timeout=0):
         log = opened(state)
         log.append([draft()])
         state.blobs.put("runs/a", [b"x"])

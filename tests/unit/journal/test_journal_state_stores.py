@@ -175,12 +175,12 @@ def test_a_guard_of_another_writer_is_taken_too(state: StateStore) -> None:
 
 
 def test_one_run_holds_the_state_at_a_time(state: StateStore) -> None:
-    with state.held("20260301T040506Z-1a2b3c", timeout=0) as lease:
+    with state.lease("20260301T040506Z-1a2b3c", timeout=0) as lease:
         assert lease.lasts()
-        with pytest.raises(LockedError), state.held("20260301T040507Z-1a2b3d", timeout=0):
+        with pytest.raises(LockedError), state.lease("20260301T040507Z-1a2b3d", timeout=0):
             pass
         assert lease.lasts()
-    with state.held("20260301T040507Z-1a2b3d", timeout=0) as after:
+    with state.lease("20260301T040507Z-1a2b3d", timeout=0) as after:
         assert after.lasts()
 
 
@@ -246,7 +246,7 @@ def test_an_entry_is_posted_once_and_stays_as_it_is(state: StateStore) -> None:
 
 
 def test_an_entry_can_be_posted_while_a_run_holds_the_state(state: StateStore) -> None:
-    with state.held("20260301T040506Z-1a2b3c", timeout=0):
+    with state.lease("20260301T040506Z-1a2b3c", timeout=0):
         state.inbox.post("a.json", b"decided")
         assert state.inbox.pending() == ("a.json",)
 
@@ -285,9 +285,9 @@ def test_each_partition_is_a_state_of_its_own_and_the_whole_has_no_journal(addre
     whole = open_state(address)
     parts = [open_state(whole.part(number)) for number in range(whole.partitions)]
     assert (len(parts), whole.is_begun(), [part.partitions for part in parts]) == (3, True, [1, 1, 1])
-    with parts[0].held(run_id(1), timeout=0) as one, parts[1].held(run_id(2), timeout=0) as other:
+    with parts[0].lease(run_id(1), timeout=0) as one, parts[1].lease(run_id(2), timeout=0) as other:
         assert (one.lasts(), other.lasts()) == (True, True)
-        with pytest.raises(LockedError), parts[1].held(run_id(3), timeout=0):
+        with pytest.raises(LockedError), parts[1].lease(run_id(3), timeout=0):
             pass
         for part in parts[:2]:
             log = opened(part)
