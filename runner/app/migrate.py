@@ -115,9 +115,9 @@ def _named(goal: StateStore) -> str:
 
 def _settled(opened: Session, goal: StateStore) -> Copied:
     """Return the state that was moved before; raises a StateError where another state is there."""
-    head = _head_of(goal)
-    last = min(opened.store.head[0] - 1, head[0])  # before the event that says it has moved
-    if opened.progress.moved_to != _named(goal) or (last > 0 and opened.store.digest(last) is None):
+    last = opened.store.head[0] - 1  # before the event that says it has moved
+    head, digest = _head_of(goal, last)
+    if opened.progress.moved_to != _named(goal) or digest != opened.store.digest(last):
         raise _is_there(goal)
     return Copied(address=goal.address, events=0, files=0, head_sha256=head[1])
 
@@ -262,7 +262,7 @@ def _copy(opened: Session, goal: StateStore, listener: Listener) -> Copied:
         head = (head[0] - 1, opened.store.digest(head[0] - 1) or "")
     source = _Source(place=opened.state, log=opened.store, head=head)
     events, files = _copied(source, goal, listener)
-    found = _head_of(goal)
+    found, _ = _head_of(goal)
     if found != head:
         raise StateError(
             f"The copy in {goal.address} has another head than the state: {found[1][:12]} and {head[1][:12]}.",
@@ -324,13 +324,14 @@ def _files(place: StateStore, goal: StateStore) -> Iterator[int]:
         ) from error
 
 
-def _head_of(place: StateStore) -> tuple[int, str]:
+def _head_of(place: StateStore, seq: int = 0) -> tuple[tuple[int, str], str | None]:
+    """Return the head of a state's journal, and the digest of the event of a number in it."""
     log = place.read_log(afresh=True)
     if log is None:
-        return START
+        return START, None
     try:
         for _ in log.read():
             pass
-        return log.head
+        return log.head, log.digest(seq)
     finally:
         log.close()

@@ -195,6 +195,7 @@ class FolderStore(Struct, frozen=True):
         """Begin an empty journal; raises a StateError if there is one."""
         if self.is_begun():
             raise StateError(f"There is a state in {self.folder.root} already.", hint="Use it, or give another folder.")
+        self._refuse_half_copied()
         self.folder.prepare()
         self._be(number)
         open_store(self.folder).close()
@@ -225,9 +226,19 @@ class FolderStore(Struct, frozen=True):
                 hint="Name a folder that does not exist yet, or an empty folder.",
             ) from error
 
+    def _refuse_half_copied(self) -> None:
+        """Raise a StateError where a copy has not got the name of this folder yet: a state begun here trains anew."""
+        if not self.is_begun() and self.arriving().folder.journal.exists():
+            raise StateError(
+                f"The copy of a state in {self.arriving().folder.root} is not {self.folder.root} yet, because "
+                "`retrain state migrate` or `pull` was interrupted.",
+                hint="Run the same command again; it continues.",
+            )
+
     def require_journal(self) -> None:
-        """Raise a StateError where the journal is gone but its runs are not, or the folder is not one."""
+        """Raise a StateError where the journal is gone but its runs are not, or the folder is not one or not yet."""
         self.folder.require_journal()
+        self._refuse_half_copied()
 
     def open_log(self, *, afresh: bool = False) -> Store:  # noqa: ARG002 -- there is no copy
         """Open the journal for writing; begin one where the folder is fresh."""
@@ -235,6 +246,7 @@ class FolderStore(Struct, frozen=True):
 
     def read_log(self, *, afresh: bool = False) -> Store | None:  # noqa: ARG002 -- there is no copy
         """Open the journal for reading, or return None before the first run."""
+        self._refuse_half_copied()
         return open_for_reading(self.folder)
 
     def lost_here(self, log: EventLog) -> None:

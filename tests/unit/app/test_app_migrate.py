@@ -11,6 +11,7 @@ import pytest
 from runner.app.audit.verify import verify
 from runner.app.migrate import Copied, migrate, pull, push
 from runner.app.queries.status import status
+from runner.app.state.manage import init_state
 from runner.app.state.open_state import open_state
 from runner.app.state.session import session
 from runner.errors import ExitCode, StateError, UsageError
@@ -132,6 +133,39 @@ def test_a_state_that_does_not_verify_is_not_moved(server: S3Server, folder: str
     with pytest.raises(StateError, match="does not verify, so it is not moved"):
         moved(folder, server.address("prod"))
     assert server.names("prod") == []
+
+
+def test_a_folder_whose_copy_has_not_got_its_name_yet_is_no_state_that_a_run_begins(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = str(tmp_path / "target")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderStore, "arrive", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            moved(folder, target)
+    assert not is_writable(folder)
+    for attempt in (a_run, status, init_state):
+        with pytest.raises(StateError, match=r"is not .*/target yet"):
+            attempt(target)
+    moved(folder, target)
+    assert is_writable(target)
+
+
+def test_a_state_begun_where_another_was_to_arrive_is_not_taken_for_it(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = str(tmp_path / "target")
+    monkeypatch.setattr(FolderStore, "arrive", lambda *_: None)
+    moved(folder, target)
+    (tmp_path / "target.arriving").rename(tmp_path / "aside")
+    for _ in range(4):
+        a_run(target)
+    with pytest.raises(StateError, match="There is a state at"):
+        moved(folder, target)
 
 
 def test_two_states_do_not_mix_in_one_place(server: S3Server, folder: str, tmp_path: Path) -> None:
