@@ -5,6 +5,7 @@ its folder, makes it one, and before that the old journal says that it has moved
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
 from shlex import quote
@@ -191,19 +192,26 @@ def pull(source: str, folder: str) -> Copied:
 
 
 def _pull(source: str, goal: StateStore, number: int | None = None) -> Copied:
-    place = open_state(source)
+    with _read_whole(source) as found:
+        into = goal if goal.is_begun() else goal.arriving()
+        events, files = _copied(found, into)
+        _mark_copy(into.work, found.place)
+        if into is not goal:
+            goal.arrive(number)
+        return Copied(address=goal.address, events=events, files=files, head_sha256=found.head[1])
+
+
+@contextmanager
+def _read_whole(address: str) -> Iterator[_Source]:
+    """Read a journal to its end without holding the state, and give it; raises as `pull`."""
+    place = open_state(address)
     log = place.read_log()
     if log is None:
         raise UsageError(f"The state {place.address} has no run yet.", hint="There is nothing to copy.")
     try:
         for _ in log.read():
             pass
-        into = goal if goal.is_begun() else goal.arriving()
-        copied = _copied(_Source(place=place, log=log, head=log.head), into)
-        _mark_copy(into.work, place)
-        if into is not goal:
-            goal.arrive(number)
-        return Copied(address=goal.address, events=copied[0], files=copied[1], head_sha256=log.head[1])
+        yield _Source(place=place, log=log, head=log.head)
     finally:
         log.close()
 
@@ -238,21 +246,12 @@ def push(folder: str, target: str, *, lock_timeout: timedelta, listener: Listene
 
 
 def _push(folder: str, target: str, lock_timeout: timedelta, listener: Listener) -> Copied:
-    place = open_state(folder)
-    log = place.read_log()
-    if log is None:
-        raise UsageError(f"The state {place.address} has no run yet.", hint="There is nothing to copy.")
-    try:
-        for _ in log.read():
-            pass
-        with unchecked_session(target, lock_timeout=lock_timeout, listener=listener) as opened:
-            refuse_moved(opened.progress, opened.state)
-            refuse_copy(opened.state)
-            source = _Source(place=place, log=log, head=log.head)
-            events, files = _copied(source, opened.state, listener, into_log=opened.store)
-        return Copied(address=opened.state.address, events=events, files=files, head_sha256=log.head[1])
-    finally:
-        log.close()
+    opening = unchecked_session(target, lock_timeout=lock_timeout, listener=listener)
+    with _read_whole(folder) as source, opening as opened:
+        refuse_moved(opened.progress, opened.state)
+        refuse_copy(opened.state)
+        events, files = _copied(source, opened.state, listener, into_log=opened.store)
+        return Copied(address=opened.state.address, events=events, files=files, head_sha256=source.head[1])
 
 
 def _copy(opened: Session, goal: StateStore, listener: Listener) -> Copied:
