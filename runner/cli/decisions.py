@@ -41,19 +41,19 @@ def show_left(console: Console, left: Left, form: str, state: str) -> int:
     return left.exit_code
 
 
-def _sentence(left: Left, terminal: str) -> str:
+def _sentence(left: Left, command: str) -> str:
     match left.state:
         case "taken":
             outcome = in_words(left.outcome or "")
             return f"{left.model}: {outcome}, by run {left.run_id}, which holds the state: {left.reason}"
         case "under_way":
             run = "A run" if left.run_id is None else f"Run {left.run_id}"
-            return f"{run} is carrying out the decision about {left.model}; `{terminal}` shows what comes of it."
+            return f"{run} is carrying out the decision about {left.model}; `{command}` shows what comes of it."
         case "left":
             return (
                 f"The decision about {left.model} is left in the inbox ({left.decision_id}). The run that holds the "
                 f"state carries it out when its own work on {left.model} allows it; else the next run does. "
-                f"`{terminal}` shows it."
+                f"`{command}` shows it."
             )
         case "withdrawn":
             return f"The decision about {left.model} is withdrawn: nothing was done."
