@@ -39,7 +39,7 @@ def state_checks(state: str, *, trusted: bool, uploads: int) -> Iterator[Check]:
     for sentences in alike.values():
         first, *others = sentences.values()
         if first.verdict == "ok" and others:
-            told = f"The same holds of {counted(len(others), 'other partition')}."
+            told = f"The same is true of {counted(len(others), 'other partition')}."
             yield replace(first, seen=f"{first.seen} {told}")
         else:
             yield from (first, *others)

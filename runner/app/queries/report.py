@@ -208,5 +208,5 @@ def _settled(state: str, report: Report, models: Sequence[ModelStatus]) -> tuple
     """Return the models whose next step is another one by now, or none."""
     asked = {model.name: model.next for model in report.models if model.next}
     today = [model for model in models if model.service == report.service and model.name in asked]
-    steps = next_steps(state, today)
+    steps = next_steps(state, today, as_reported=True)
     return tuple(model for model in today if steps.get((model.service, model.name)) != asked[model.name])

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from runner.app.service import service_of
 from runner.app.state.open_state import open_state
-from runner.app.state.partitions import has_run, holders, partitions_of
+from runner.app.state.partitions import has_run, holders, partitions_of, written_at
 from runner.app.state.read_state import (
     Warn,
     last_paths,
@@ -160,23 +160,30 @@ def _pending(state: str, progress: Progress, warn: Warn) -> tuple[PendingDecisio
     )
 
 
-def next_steps(state: str, models: Sequence[ModelStatus]) -> Mapping[tuple[str, str], NextStep]:
+def next_steps(
+    state: str, models: Sequence[ModelStatus], *, as_reported: bool = False
+) -> Mapping[tuple[str, str], NextStep]:
     """Return what there is to do about a model, by its service and name, as its last run that ended says it.
 
-    A candidate that rests with a person does so after runs that skipped its model too: the run that judged it says it.
+    A candidate that waits for a person does so after runs that skipped its model too: the run that judged it says it.
+    The commands name the state that can be written, wherever this one was moved to or copied from, unless they are
+    wanted `as_reported`.
     """
     steps = dict[tuple[str, str], NextStep]()
     partitions = partitions_of(state) if models else ()
     for partition in partitions:
         if len(partitions) == 1 or has_run(partition):
-            steps |= _next_steps(state, partition, models)
+            steps |= _next_steps(state, partition, models, as_reported=as_reported)
     return steps
 
 
-def _next_steps(state: str, partition: str, models: Sequence[ModelStatus]) -> Mapping[tuple[str, str], NextStep]:
+def _next_steps(
+    state: str, partition: str, models: Sequence[ModelStatus], *, as_reported: bool
+) -> Mapping[tuple[str, str], NextStep]:
     steps = dict[tuple[str, str], NextStep]()
     with opened_log(partition) as (place, log):
         progress = checkpoint.read_progress(log, place.blobs)
+        place_now = (None if as_reported else written_at(place, progress)) or state
         named = {(model.service, model.name): model for model in models}
         wanted = {key: model for key, model in named.items() if key in progress.models}
         last = {
@@ -192,7 +199,7 @@ def _next_steps(state: str, partition: str, models: Sequence[ModelStatus]) -> Ma
             if rests and model.last_outcome not in NEEDS_PERSON and job is not None and job.decided is not None:
                 last[key] = job.decided.run_id
         for history in last_histories(log, place.blobs, set(last.values())):
-            history.state = state
+            history.state = place_now
             for service, name in (model for model, run_id in last.items() if run_id == history.run_id):
                 step = model_report(history, name).next
                 if step is not None:

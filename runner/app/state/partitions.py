@@ -59,6 +59,12 @@ def whole_of(state: str) -> str | None:
     return _BLOBS.sub(r"\1", found["whole"] + found["rest"]) if found is not None else None
 
 
+def written_at(place: StateStore, progress: Progress) -> str | None:
+    """Return the address of the state that is written instead of this one, which was moved there or copied from it."""
+    address = progress.moved_to or (place.folder.copied_from() if place.folder is not None else None)
+    return address and (whole_of(address) or address)
+
+
 @contextmanager
 def snapshot(state: str) -> Iterator[None]:
     """Show the journals as they are at the first read, without asking for them again."""

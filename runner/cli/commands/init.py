@@ -92,6 +92,8 @@ def _first_steps(folder: Path, layout: Layout) -> Iterator[str]:
     yield "next:"
     if folder != Path():
         yield f"  cd {shlex.quote(inline(str(folder)))}"
+    if not (folder / MANIFEST).exists():
+        yield f"  retrain init --only manifest          # writes {MANIFEST}, unless your manifest has another name"
     if not layout.state_ignored:
         yield "  echo .retrain/ >> .gitignore          # the state does not belong in git"
     if not layout.in_git:

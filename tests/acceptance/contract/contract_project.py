@@ -129,7 +129,11 @@ class Project:
 
     def retrain(self, *arguments: str) -> Finished:
         """Run a command to its end."""
-        return judged(preloaded.retrain(self.words_of(arguments), folder=self.folder, environment=self.variables()))
+        return self.retrain_elsewhere(*self.words_of(arguments))
+
+    def retrain_elsewhere(self, *arguments: str) -> Finished:
+        """Run a command, which names its own state, to its end."""
+        return judged(preloaded.retrain(arguments, folder=self.folder, environment=self.variables()))
 
     def words_of(self, arguments: Sequence[str]) -> list[str]:
         """Return a command's words with the state that it is about."""

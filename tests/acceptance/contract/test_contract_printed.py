@@ -59,7 +59,7 @@ def test_the_first_job_that_serves_has_nothing_recorded_before_it(project: Proje
 def test_a_reason_without_a_letter_is_none(project: Project, command: tuple[str, ...], reason: str) -> None:
     refused = project.retrain(*command, f"--reason={reason}")
     assert refused.code == 2
-    assert "says nothing" in refused.err
+    assert "is not a reason" in refused.err
 
 
 def test_a_recorded_approval_without_a_terminal_does_not_say_that_production_would_change(project: Project) -> None:
@@ -130,3 +130,21 @@ def test_a_refused_approval_names_the_whole_run_that_judges_again(project: Proje
     [command] = [part for part in refused.err.split("`") if part.startswith("retrain run ")]
     assert command.endswith(f" --state {project.state} --select churn")
     assert project.retrain(*shlex.split(command)[1:]).code == 0
+
+
+@pytest.mark.parametrize("command", [("status",), ("show", "churn")])
+@pytest.mark.parametrize("how", ["migrate", "pull"])
+def test_what_is_next_in_a_state_that_was_moved_or_copied_names_the_one_that_counts(
+    project: Project, command: tuple[str, ...], how: str
+) -> None:
+    project.add("churn", policy={"type": "manual"})
+    assert project.run().code == 0
+    original, elsewhere = str(project.state), str(project.folder / "elsewhere")
+    done = project.retrain_elsewhere("state", how, original, elsewhere)
+    assert done.code == 0, done.err
+    read, counts = (original, elsewhere) if how == "migrate" else (elsewhere, original)
+    shown = project.retrain_elsewhere(*command, "--state", read).out
+    [line] = [line for line in shown.splitlines() if line.startswith("next: ")]
+    words = shlex.split(line.removeprefix("next: ").replace('"..."', "seen"))
+    assert words[-2:] == ["--state", counts]
+    assert project.retrain_elsewhere(*words[1:], "--yes").code == 0

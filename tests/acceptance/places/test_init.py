@@ -36,6 +36,19 @@ def test_the_commands_that_init_names_next_work(retrain: Retrain, shell: Shell, 
     assert status.stdout.splitlines()[-1].startswith("verified"), "and everything is committed but the state"
 
 
+def test_the_commands_that_init_names_next_work_where_the_manifest_was_not_asked_for(
+    retrain: Retrain, shell: Shell, tmp_path: Path
+) -> None:
+    done = retrain("init", "models", "--only", "github", cwd=tmp_path)
+    steps = [line.split("#")[0].strip() for line in done.stdout.split("next:\n")[1].splitlines()]
+    steps.remove("retrain plan models.yaml")  # the sample is for the emulator
+    people = {f"GIT_{who}_{what}": "ann@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    ran = shell("\n".join([f"cd {tmp_path}", *steps]), **people)
+    assert ran.returncode == 0, ran.stderr
+    assert "valid: 1 model in 1 file" in ran.stdout
+    assert "init --only manifest" not in retrain("init", "--only", "gitlab", cwd=tmp_path / "models").stdout
+
+
 def test_init_lays_out_every_part_and_lists_each_file(retrain: Retrain, tmp_path: Path) -> None:
     names = written(retrain("init", str(tmp_path / "new")).stdout)
     there = [path.relative_to(tmp_path / "new") for path in (tmp_path / "new").rglob("*") if path.is_file()]
