@@ -14,6 +14,7 @@ from runner.journal.events import CandidateEvaluated, Draft, Event, Fact, Result
 from runner.journal.forms import Sha256, is_instant, is_model, is_result_path, is_run_id
 from runner.lib.canonical_json import canonical_bytes
 from runner.manifest.model import POLICY_TYPES
+from runner.policy.evaluation import RecordedPolicy
 
 
 class _Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,7 +67,7 @@ class SharedParts:
     """Parts of the events of one reading. Equal ones, by their very text, become one object that nobody changes."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, object] = {}
+        self._known: dict[bytes, RecordedPolicy] = {}
 
     def shared(self, event: Event) -> Event:
         """Return the event; what it has in common with earlier events is shared in memory."""
@@ -76,9 +77,9 @@ class SharedParts:
 
     def share(self, fact: CandidateEvaluated) -> None:
         """Do the same with the fact alone."""
-        if isinstance(fact.inputs, dict) and "policy" in fact.inputs:
+        if "policy" in fact.inputs:  # else it was made up; that is judged elsewhere
             policy = fact.inputs["policy"]
-            with suppress(RecursionError):  # one that is nested so deeply was made up; it is judged elsewhere
+            with suppress(RecursionError):  # as is one that is nested so deeply
                 fact.inputs["policy"] = self._known.setdefault(msgspec.json.encode(policy), policy)
 
 

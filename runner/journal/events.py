@@ -6,13 +6,18 @@ are lower-case hex; durations are seconds; metric values are decimal texts.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from runner.journal.forms import DecisionId, FileName, JobId, ModelName, Sha256
 from runner.journal.outcomes import Outcome
 from runner.policy.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from runner.policy.evaluation import RecordedInputs
+else:
+    RecordedInputs = Mapping[str, Any]  # as a TypedDict it would lose the keys that it does not name when it is read
 
 ADOPTED = "the adopted model"  # what people read where a rollback has no job to come from
 EMULATOR = "emulator"  # the name of the emulator where a service's host is expected
@@ -425,7 +430,7 @@ class CandidateEvaluated(_Fact, frozen=True, kw_only=True, tag="candidate_evalua
     policy: str
     policy_sha256: Sha256
     candidate_sha256: Sha256
-    inputs: Mapping[str, Any]
+    inputs: RecordedInputs
     evaluation: Evaluation
     bound: Mapping[str, str] | None = None
 

@@ -117,7 +117,7 @@ def incumbent_moved(manifest: Manifest, model: Model, progress: ModelProgress, j
     drifted = [drift == "changed_outside" for drift in (decided.fact.inputs["drift"], drift_of(progress))]
     if drifted[0] != drifted[1]:
         return "the model in service was changed outside" if drifted[1] else "the model in service is ours again"
-    before, now = decided.fact.inputs.get("baseline"), as_json(baseline_of(progress))
+    before, now = decided.fact.inputs["baseline"], as_json(baseline_of(progress))
     same = before == now
     if not same and not manifest.policies[model.policy].judges_by_rules:
         same = _name(before) == _name(now)

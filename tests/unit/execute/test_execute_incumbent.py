@@ -66,7 +66,9 @@ def test_a_candidate_is_compared_with_what_is_stated(tmp_path: Path, stated: str
     assert world.run()["m"].outcome == outcome
     decided = world.model().jobs["job-1"].decided
     assert decided is not None
-    assert decided.fact.inputs["baseline"]["source"] == "stated"
+    baseline = decided.fact.inputs["baseline"]
+    assert baseline is not None
+    assert baseline["source"] == "stated"
 
 
 def test_a_candidate_that_waits_is_judged_again_when_what_serves_is_stated(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_any_number_of_links_comes_back_as_it_was_each_time(links: list[Link], c
 def test_policies_of_the_same_text_are_kept_once_and_those_of_another_text_stay_what_they_were() -> None:
     policies: list[dict[str, Any]] = [{**_POLICY, "any": one} for one in (True, 1, 1.0, True)]
     facts = [link.event.fact for link in EventBuffer(chained([judged(policy) for policy in policies]))]
-    found = [fact.inputs["policy"]["any"] for fact in facts if isinstance(fact, CandidateEvaluated)]
+    found = [dict(fact.inputs["policy"])["any"] for fact in facts if isinstance(fact, CandidateEvaluated)]
     assert [type(one) for one in found[:2]] == [bool, int]
     assert found == [True, 1, 1, True]
     first, *_, last = (fact.inputs["policy"] for fact in facts if isinstance(fact, CandidateEvaluated))

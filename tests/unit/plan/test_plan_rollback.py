@@ -47,7 +47,9 @@ def test_new_data_is_trained_and_compared_with_the_job_that_serves_now(tmp_path:
     assert world.run()["m"].outcome == "switched"
     decided = world.model().jobs["job-3"].decided
     assert decided is not None
-    assert decided.fact.inputs["baseline"]["retrain_job_id"] == "job-1"
+    baseline = decided.fact.inputs["baseline"]
+    assert baseline is not None
+    assert baseline["retrain_job_id"] == "job-1"
 
 
 def test_data_of_the_job_that_serves_again_is_unchanged(tmp_path: Path) -> None:
