@@ -3,6 +3,7 @@
 The service tells no caller which model serves; only the list of classifiers can prove a switch whose answer was lost.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -234,17 +235,25 @@ def _somebody_published(run: ModelRun, job: RetrainJob, listed: Listed) -> bool:
     if not gone or run.model.classifier_id is not None or may_drift(run.progress):
         return bool(gone)
     replaced = 0
-    for (service, name), other in run.context.progress.models.items():
-        if (service, name) != (run.context.service, run.model.name):
-            gone -= {theirs.model_id for theirs in other.jobs.values()}
-            replaced += _switched_first(other, now - set(job.listed_before))
+    for other in _others(run):
+        gone -= {theirs.model_id for theirs in other.jobs.values()}
+        replaced += _switched_first(other, set(job.listed_before), now)
     return len(gone) > replaced
 
 
-def _switched_first(other: ModelProgress, new: set[int]) -> bool:
-    """Return whether a model was switched for the first time, to one of the newly listed."""
-    incumbent = other.incumbent
-    return len(other.serving.ids) == 1 and incumbent is not None and incumbent.model_id in new
+def _others(run: ModelRun) -> Iterator[ModelProgress]:
+    """Yield the histories of this project's other models, in other partitions of the state as the run found them."""
+    service, here = run.context.service, run.context.progress.models
+    yield from (other for place, other in here.items() if place != (service, run.model.name))
+    before = {name for model in here.values() for name in model.former_names}  # a rename that this run recorded
+    known_here = before | {name for its_service, name in here if its_service == service}
+    yield from (other for name, other in run.context.elsewhere.items() if name not in known_here)
+
+
+def _switched_first(other: ModelProgress, before: set[int | None], now: set[int]) -> bool:
+    """Return whether a model that is in service by a switch of this project was none of its jobs on the list before."""
+    incumbent, ours = other.incumbent, {job.model_id for job in other.jobs.values()}
+    return incumbent is not None and incumbent.model_id in now - before and not ours & before
 
 
 def _serves(job: RetrainJob, listed: Listed) -> bool | None:

@@ -94,6 +94,14 @@ MUTANTS: tuple[Mutant, ...] = (
         caught_by=_CONTRACT + "test_a_renamed_model_keeps_its_history_in_the_partition_where_it_began",
     ),
     Mutant(
+        name="what_models_of_other_partitions_replaced_was_somebodys",
+        file="runner/execute/switch.py",
+        old="run.context.elsewhere.items() if name not in known_here",
+        new="()",
+        caught_by="tests/unit/execute/test_execute_old_answers.py::"
+        "test_an_unclear_switch_is_settled_where_a_model_of_another_partition_was_switched_meanwhile",
+    ),
+    Mutant(
         name="a_decision_is_taken_to_the_first_partition",
         file=_HOMES,
         old="    return partitions[known.get(model, home_by_name(model, len(partitions)))]\n",

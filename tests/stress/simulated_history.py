@@ -3,12 +3,13 @@
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from runner.errors import StateError
 from runner.journal.events import ModelFinished, ReportWritten, RunFinished, RunStarted
 from runner.journal.progress import Progress
 from runner.journal.retrain_job import JobStage
@@ -107,7 +108,7 @@ class History:
                 self._recover()
                 self.time.wait(2 * self.quarantine)
                 self._judge("after the state was lost")
-        except AssertionError as error:
+        except (AssertionError, StateError) as error:  # a journal that cannot be read too
             self.found.append(f"I6: {type(error).__name__}: {error}")
         if self.time.seconds > LONGEST_S:
             self.found.append(f"I6: the history took {self.time.seconds:.0f} s of virtual time")
@@ -274,18 +275,32 @@ class History:
         for clock in self.machines:
             clock.ahead = self.draws.near()
         for number in range(RECOVERY_RUNS):
-            calls, events = self.service.calls, len(self.ledger.links)
-            self._spawn(Choice(), Trouble())
+            calls, events = self.service.calls, [len(ledger.links) for ledger in self.ledgers]
+            self._invoke()
             self._join()
             progress = self._progress()
-            idle = all(isinstance(link.event.fact, _OF_IDLE_RUNS) for link in self.ledger.links[events:])
+            new = [link for ledger, old in zip(self.ledgers, events, strict=True) for link in ledger.links[old:]]
+            idle = all(isinstance(link.event.fact, _OF_IDLE_RUNS) for link in new)
             if idle and calls == self.service.calls and settled(progress, list(self.called.values())):
                 self._look_at_end(progress)
                 return
             if number >= 1:
-                self.found += self.person.resolve(progress)
+                self._resolve(progress)
             self.time.wait(LONGEST_TRAINING_S)
         self.found.append(f"I4: not settled after {RECOVERY_RUNS} runs without faults: {self._stages()}")
+
+    @property
+    def ledgers(self) -> Sequence[Ledger]:
+        """Return the journals, one for each partition."""
+        return [self.ledger]
+
+    def _invoke(self) -> None:
+        """Start what settles everything, without trouble."""
+        self._spawn(Choice(), Trouble())
+
+    def _resolve(self, progress: Progress) -> None:
+        """Let a person tell what the service cannot."""
+        self.found += self.person.resolve(progress)
 
     def _stages(self) -> dict[str, str]:
         progress = self._progress()
@@ -325,10 +340,10 @@ class History:
         self.found += [f"{text} ({when})" for text in violations(evidence)]
 
 
-def play(seed: int, inputs: SimulatedInputs) -> Told:
+def play(seed: int, inputs: SimulatedInputs, kind: type[History] = History) -> Told:
     """Play one seed in a folder of its own beside the inputs."""
     folder = Path(tempfile.mkdtemp(dir=inputs.folder))
     try:
-        return History(seed, inputs, folder).play()
+        return kind(seed, inputs, folder).play()
     finally:
         shutil.rmtree(folder)

@@ -20,7 +20,13 @@ _MANIFEST = """
 version: 1
 service: {url: "https://service.test"}
 defaults: {checks: {rows: {min: 2}}, policy: auto}
-datasets: {a: {train: a-1.csv}, b: {train: b-1.csv}, c: {train: c-1.csv}}
+datasets:
+  a: {train: a-1.csv}
+  b: {train: b-1.csv}
+  c: {train: c-1.csv}
+  d: {train: d-1.csv}
+  e: {train: e-1.csv}
+  f: {train: f-1.csv}
 policies:
   auto: {type: auto}
   limit: {type: threshold, rules: [{metric: auc, min: 0.8}]}
@@ -33,6 +39,9 @@ models:
   a: {api_key: {env: A}, dataset: a}
   b: {api_key: {env: B}, dataset: b}
   c: {api_key: {env: C}, dataset: c}
+  d: {api_key: {env: D}, dataset: d}
+  e: {api_key: {env: E}, dataset: e}
+  f: {api_key: {env: F}, dataset: f}
 """
 
 
@@ -42,7 +51,7 @@ class SimulatedInputs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not (folder / "models.yaml").exists():  # written last: another process may be reading it all by now
-            for name in "abc":
+            for name in "abcdef":
                 for version in range(1, VERSIONS + 1):
                     (folder / f"{name}-{version}.csv").write_text(f"id,label\n1,{name}\n{version},z\n3,y\n")
             (folder / "models.yaml").write_text(_MANIFEST)

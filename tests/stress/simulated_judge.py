@@ -35,7 +35,7 @@ from tests.stress.simulated_journal import Ledger
 from tests.stress.simulated_service import FIRST_FOREIGN, Answered, Sent, SimulatedService
 from tests.stress.simulated_time import Process
 
-SECRETS = (b"signature=", b"CANARY", b"key-a", b"key-b", b"key-c")
+SECRETS = (b"signature=", b"CANARY", *(f"key-{name}".encode() for name in "abcdef"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

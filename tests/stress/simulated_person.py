@@ -47,6 +47,7 @@ class Person:
     service: SimulatedService
     manifest: Callable[[], Manifest]
     manifests: dict[str, Manifest]
+    first: int = 100_000  # the number of the first command
     resolved: int = 0
     rolled_back: int = 0
 
@@ -86,7 +87,7 @@ class Person:
 
     def _write(self, model: str, *facts: Fact) -> None:
         """Write a command into the journal."""
-        run_id, at = numbered_run(100_000 + len(self.ledger.links)), stamp(self.clock.now())
+        run_id, at = numbered_run(self.first + len(self.ledger.links)), stamp(self.clock.now())
         self.manifests[run_id] = self.manifest()
         started = RunStarted(
             tool=TOOL, actor="p", service=REALM, paths=(), manifest=NO_MANIFEST, options=RunOptions(command="word")

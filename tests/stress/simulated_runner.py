@@ -5,7 +5,7 @@ what it had sent by then is on its way. A crashed runner's answers arrive nowher
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from runner.app.provenance import moved_names
 from runner.app.run.run_end import exit_code
 from runner.errors import StateError
-from runner.execute.commands import Pool, Record
+from runner.execute.commands import Pool, Record, StillLocked, always_locked
 from runner.execute.coordinator import Coordinator, Mail, Settings
 from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
 from runner.execute.workflow import model_workflow
@@ -34,6 +34,7 @@ from runner.journal.events import (
 )
 from runner.journal.folder_store import FolderBlobs
 from runner.journal.progress import Progress
+from runner.journal.state_store import Blobs
 from runner.lib.secrets import Secret
 from runner.manifest.model import EnvKey, Manifest, Model
 from runner.plan.eligibility import cut
@@ -131,14 +132,18 @@ class SimulatedRun:
         if self.points == self.trouble.crash_at:
             raise CrashError
         if self.points == self.trouble.suspend_at:
-            self.time.wait(self.trouble.suspend_s)
+            self.sleep(self.trouble.suspend_s)
         if self.service.calls > MOST_CALLS:
             raise AssertionError(f"more than {MOST_CALLS} calls")
+
+    def sleep(self, seconds: float) -> None:
+        """Be suspended for so long."""
+        self.time.wait(seconds)
 
     def _whole(self) -> None:
         store = self.ledger.open()
         try:
-            progress = read_progress(store, self._blobs)
+            progress = read_progress(store, FolderBlobs(self.ledger.state.root))
             self._run(Recorder(store=store, progress=progress, clock=self.clock, run_id=self.run_id))
         except StateError as error:
             self.fenced = error
@@ -147,23 +152,14 @@ class SimulatedRun:
             store.close()
 
     def _run(self, recorder: Recorder) -> None:
-        recorder.run_fact(
-            RunStarted(
-                tool=TOOL,
-                actor="test",
-                service=REALM,
-                paths=(),
-                manifest=replace(NO_MANIFEST, moved=moved_names(self.manifest)),
-                options=RunOptions(command="run"),
-            )
-        )
+        self.record_start(recorder)
         due = due_moves(self.manifest, recorder.progress.known(REALM))
         if due.moves:
             self.point()
             recorder.run_fact(ModelsMoved(moves=due.moves))
             self.point()
-        plans = [with_moves(plan, due, None) for plan in self._plans(recorder.progress)]
-        context = self._context(recorder.progress)
+        plans = [with_moves(plan, due, None) for plan in self.plans(recorder.progress, self.manifest.models)]
+        context = self.context(recorder.progress, self.ledger, self.budget())
         mail = TimedMail(self.time)
         executor = PointedExecutor(self)
         coordinator = Coordinator(
@@ -182,40 +178,55 @@ class SimulatedRun:
                 for plan in plans
             ]
         )
-        self._conclude(recorder, context, coordinator.stopped)
+        self.conclude(recorder, context, coordinator.stopped)
 
-    def _conclude(self, recorder: Recorder, context: RunContext, stopped: str | None) -> None:
-        self.internal_errors = context.internal_errors
+    def record_start(self, recorder: Recorder) -> None:
+        """Record that the run has begun."""
+        recorder.run_fact(
+            RunStarted(
+                tool=TOOL,
+                actor="test",
+                service=REALM,
+                paths=(),
+                manifest=replace(NO_MANIFEST, moved=moved_names(self.manifest)),
+                options=RunOptions(command="run"),
+            )
+        )
+
+    def conclude(self, recorder: Recorder, context: RunContext, stopped: str | None) -> None:
+        """Record the end of the run."""
+        self.internal_errors += context.internal_errors
         found = {name: recorder.progress.model(REALM, name).last_outcome for name in self.manifest.models}
         ends = {name: end for name, end in found.items() if end is not None}
         code = exit_code(ends.values(), internal_errors=bool(self.internal_errors), stopped=stopped, allow_held=False)
         self.point()
         recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
-        self.ends = ends
-        self._leave_checkpoint(recorder)
+        self.ends |= ends
+        self._leave_checkpoint(recorder, context.blobs)
 
-    def _leave_checkpoint(self, recorder: Recorder) -> None:
+    def _leave_checkpoint(self, recorder: Recorder, blobs: Blobs) -> None:
         """Store what the next run continues from, record it, and show it: a crash may come between any two."""
         limits = PolicyLimits()
         self.point()
-        mark = keep_checkpoint(self._blobs, cut(recorder.progress, lambda model, job: chart(model, job, limits)))
+        mark = keep_checkpoint(blobs, cut(recorder.progress, lambda model, job: chart(model, job, limits)))
         self.point()
         recorder.run_fact(ReportWritten(files={}, checkpoint=mark.sha256 if mark else None))
         self.point()
-        show_checkpoint(self._blobs, mark)
-
-    @property
-    def _blobs(self) -> FolderBlobs:
-        return FolderBlobs(self.ledger.state.root)
+        show_checkpoint(blobs, mark)
 
     def _commit(self, recorder: Recorder, records: Sequence[tuple[str, Record]]) -> None:
         self.point()
         recorder.commit(records)
-        if any(isinstance(fact, UploadIntended | SwitchIntended) for _, one in records for fact in one.facts):
+        self.committed(records)
+
+    def committed(self, records: Sequence[tuple[str, Record]]) -> None:
+        """Come to the point after a commit, near an effect where it intends one."""
+        if any(isinstance(fact, UploadIntended | SwitchIntended) for _, record in records for fact in record.facts):
             self.near = _NEAR
         self.point()
 
-    def _plans(self, progress: Progress) -> list[ModelPlan]:
+    def plans(self, progress: Progress, names: Iterable[str]) -> list[ModelPlan]:
+        """Plan these models."""
         manifest = self.manifest
         return [
             plan_model(
@@ -225,11 +236,19 @@ class SimulatedRun:
                 PlanInputs(now=self.clock.now(), dataset=self.inputs.digest(manifest.datasets[model.dataset])),
                 self.options,
             )
-            for model in manifest.models.values()
+            for model in map(manifest.models.__getitem__, names)
         ]
 
-    def _context(self, progress: Progress) -> RunContext:
-        limits, state = self.manifest.limits, self.ledger.state
+    def budget(self) -> Budget:
+        """Return what the manifest allows a run."""
+        limits = self.manifest.limits
+        return Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures)
+
+    def context(
+        self, progress: Progress, ledger: Ledger, budget: Budget, still_locked: StillLocked = always_locked
+    ) -> RunContext:
+        """Return what the models of a journal share."""
+        state = ledger.state
         return RunContext(
             run_id=self.run_id,
             service=REALM,
@@ -239,9 +258,10 @@ class SimulatedRun:
             keys=SimulatedKeys(),
             clock=self.clock,
             rng=self.rng,
-            budget=Budget(switches=limits.switches_per_run, failures=limits.stop_after_failures),
+            budget=budget,
             progress=progress,
-            blobs=self._blobs,
+            blobs=FolderBlobs(state.root),
+            still_locked=still_locked,
             address=str(state.root),
             run_folder=state.run_folder(self.run_id),
             spool=state.spool,

@@ -5,11 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from runner.execute.retry import backoff
 from runner.lib.secrets import Secret
 from runner.providers.base import Effect, Status
-from tests.fakes.world import ONE_MODEL, START, UNCLEAR, VirtualClock, World
+from tests.fakes.world import ONE_MODEL, REALM, START, UNCLEAR, VirtualClock, World
 
 
 @pytest.fixture
@@ -143,6 +144,30 @@ def test_an_unclear_switch_is_not_called_refused_when_somebody_published_another
     assert world.run()["m"].outcome == "unknown"
     assert world.service.calls("switch") == 1
     assert world.service.serving["key-m"] == "job-900"
+
+
+def test_an_unclear_switch_is_settled_where_a_model_of_another_partition_was_switched_meanwhile(
+    world: World, memory_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (memory_path / "other").mkdir()
+    other = World(memory_path / "other", ONE_MODEL)
+    for data in ("1", "2"):
+        other.write_data(data)
+        assert other.run()["m"].outcome == "switched"
+    elsewhere, context = {"n": other.progress().known(REALM)["m"]}, world._context
+    monkeypatch.setattr(world, "_context", lambda *known: replace(context(*known), elsewhere=elsewhere))
+    world.service.serving |= {"key-m": "job-800", "key-n": "job-700"}
+
+    def switch_the_other(call: str, _job: str) -> Effect | None:
+        if call != "switch" or world.service.serving["key-n"] == "job-2":
+            return None
+        world.service.serving["key-n"] = "job-2"
+        return UNCLEAR if world.service.calls("switch") == 1 else None
+
+    world.service.before = switch_the_other
+    world.write_data("of m")
+    assert world.run()["m"].outcome == "switched"
+    assert world.service.calls("switch") == 2
 
 
 def test_an_unclear_switch_is_not_called_refused_where_the_list_before_it_is_not_known(world: World) -> None:
