@@ -23,7 +23,7 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("words", ["--help", "run --help", "--version", "schema"])
-def test_a_reader_that_has_gone_away_is_no_error(words: str, tmp_path: Path) -> None:
+def test_a_reader_that_has_gone_away_is_not_an_error(words: str, tmp_path: Path) -> None:
     done = shell(f"retrain {words} | true", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -133,7 +133,7 @@ def test_with_any_one_value_changed_the_quick_check_agrees_with_jsonschema() -> 
 @given(value=changed())
 @example(value=WHOLE)
 @settings(max_examples=120, deadline=None)
-def test_what_surely_fits_is_exactly_what_jsonschema_finds_no_fault_with(value: dict[str, Any]) -> None:
+def test_what_certainly_fits_is_exactly_what_jsonschema_finds_no_fault_with(value: dict[str, Any]) -> None:
     plain = violations(PLAIN.iter_errors(value), named=False)
     assert fit("manifest").accepts(SCHEMA, value) == (not plain)
     assert violations(misfits("manifest", value), named=True) == plain

@@ -93,14 +93,14 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/http/headers.py",
         old="if _FORM.fullmatch(text) is None:",
         new="if not text:",
-        caught_by=_DATES + "test_what_is_no_date_of_today_tells_no_time",
+        caught_by=_DATES + "test_what_is_not_a_date_of_today_tells_no_time",
     ),
     Mutant(
         name="any_year_is_a_date",
         file="runner/http/headers.py",
         old="return date if date.year in YEARS else None",
         new="return date",
-        caught_by=_DATES + "test_what_is_no_date_of_today_tells_no_time",
+        caught_by=_DATES + "test_what_is_not_a_date_of_today_tells_no_time",
     ),
     Mutant(
         name="a_job_of_the_future_is_young_for_ever",

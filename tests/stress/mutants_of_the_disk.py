@@ -109,7 +109,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/cli/errors.py",
         old="case _ if is_out_of_memory(error):",
         new="case ArithmeticError():",
-        caught_by="tests/unit/cli/test_cli_shortage.py::test_memory_that_does_not_suffice_is_no_bug",
+        caught_by="tests/unit/cli/test_cli_shortage.py::test_memory_that_does_not_suffice_is_not_a_bug",
     ),
     Mutant(
         name="a_journal_that_was_begun_on_a_full_disk_stays_beside_its_place",

@@ -167,7 +167,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/journal/store.py",
         old="(sqlite3.Error, OSError, UnicodeDecodeError)",
         new="(sqlite3.Error, OSError)",
-        caught_by=_STORE + "test_a_schema_that_is_no_text_any_more_is_an_error_of_ours",
+        caught_by=_STORE + "test_a_schema_that_is_not_text_any_more_is_an_error_of_ours",
     ),
     Mutant(
         name="an_unclear_upload_folds_to_never_started",

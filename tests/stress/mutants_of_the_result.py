@@ -104,6 +104,6 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/results/number.py",
         old="(?:[0-9]{1,2}|[0-9]{4,})",
         new="[0-9]+",
-        caught_by="tests/unit/results/test_results_number.py::test_what_is_no_number_says_why",
+        caught_by="tests/unit/results/test_results_number.py::test_what_is_not_a_number_says_why",
     ),
 )

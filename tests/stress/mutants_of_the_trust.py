@@ -689,7 +689,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/journal/store.py",
         old='first if isinstance(first, str) and is_sha256(first) else ""',
         new='first if isinstance(first, str) else ""',
-        caught_by="tests/unit/journal/test_journal_end_marks.py::test_a_lineage_that_is_no_digest_leads_nowhere",
+        caught_by="tests/unit/journal/test_journal_end_marks.py::test_a_lineage_that_is_not_a_digest_leads_nowhere",
     ),
     Mutant(
         name="each_file_that_does_nothing_is_told",

@@ -63,7 +63,7 @@ def test_damage_that_changes_a_row_is_never_counted_as_without_effect(
 
 
 @pytest.mark.parametrize("old", [b"TABLE events", b"KEY (seq)"])
-def test_a_schema_of_bytes_that_are_no_text_is_a_state_error(state: FinishedState, old: bytes) -> None:
+def test_a_schema_of_bytes_that_are_not_text_is_a_state_error(state: FinishedState, old: bytes) -> None:
     """SQLite then repeats the damaged bytes in a message of its own that Python cannot decode."""
     place = state.files[JOURNAL].find(old)
     assert place > 0

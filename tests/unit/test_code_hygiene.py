@@ -147,5 +147,5 @@ def test_each_use_of_the_whole_environment_is_found(line: str) -> None:
     assert sees_all(line)
 
 
-def test_a_variable_by_its_name_is_no_use_of_the_whole() -> None:
+def test_a_variable_by_its_name_is_not_a_use_of_the_whole() -> None:
     assert not sees_all("os.environ['A'], os.environ.get('A'), 'A' in os.environ")

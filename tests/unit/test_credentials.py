@@ -90,7 +90,7 @@ def test_a_mounted_key_that_all_may_read_is_read_by_the_command_that_is_named(
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_one_line_end_is_no_part_of_a_key_wherever_it_comes_from(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+def test_one_line_end_is_not_part_of_a_key_wherever_it_comes_from(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
     monkeypatch.setenv("CHURN_KEY", CANARY + end)
     assert resolve(EnvKey(name="CHURN_KEY"), model="churn").reveal() == CANARY
 
@@ -121,7 +121,7 @@ def test_a_key_that_would_break_a_header_is_refused(tmp_path: Path, content: str
     assert "\u89e3" not in refused(source).message
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     assert "not text" in refused(key_file(tmp_path, CANARY.encode() + b"\xff")).message
 
 
@@ -273,5 +273,5 @@ def test_a_key_that_ends_on_a_day_ends_at_its_beginning(text: str, day: int) -> 
 
 
 @pytest.mark.parametrize("text", ["", "soon", "0001-01-01T00:00:00+14:00", "9" * 400, "2026-13-45", "30 days"])
-def test_an_end_that_is_no_moment_is_none(text: str) -> None:
+def test_an_end_that_is_not_a_moment_is_none(text: str) -> None:
     assert read_end(text) is None

@@ -508,7 +508,7 @@ def test_manifest_files_that_changed_are_named_by_their_digest_only(audited: Pro
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + bytes(18), b"no zip at all"])
-def test_what_is_no_bundle_is_refused_in_words(audited: Project, tmp_path: Path, content: bytes) -> None:
+def test_what_is_not_a_bundle_is_refused_in_words(audited: Project, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "b.zip").write_bytes(content)
     done = command(audited, "verify", str(tmp_path / "b.zip"))
     assert done.code == 7

@@ -246,7 +246,7 @@ def test_the_proxy_on_the_way_to_the_service_is_named(project: Project, proxy: s
     assert seen in problem["seen"]
 
 
-def test_a_page_in_the_place_of_the_service_is_no_proof_of_a_key(project: Project) -> None:
+def test_a_page_in_the_place_of_the_service_is_not_proof_of_a_key(project: Project) -> None:
     page = Answer(status=200, body=b"<html>Log in</html>", headers=(("Content-Type", "text/html"),))
     project.add("house").always["status"] = page
     (problem,) = problems(project)
@@ -305,7 +305,7 @@ def test_a_state_that_a_run_holds_is_told_with_who_holds_it(project: Project) ->
     assert f"process {running.pid}) holds the state" in problem["seen"]
 
 
-def test_a_state_that_is_no_folder_is_told(project: Project) -> None:
+def test_a_state_that_is_not_a_folder_is_told(project: Project) -> None:
     project.add("house")
     project.state.write_text("mine")
     (problem,) = problems(project)

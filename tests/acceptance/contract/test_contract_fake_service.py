@@ -70,7 +70,7 @@ def test_the_store_refuses_what_an_object_store_refuses(service: TwoPortService,
     assert len(service.calls(name="put")) == 4
 
 
-def test_a_body_that_was_cut_is_no_upload_but_in_the_log(service: TwoPortService, model: ScriptedModel) -> None:
+def test_a_body_that_was_cut_is_not_an_upload_but_in_the_log(service: TwoPortService, model: ScriptedModel) -> None:
     _, url = _job(service)
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname or "", parts.port or 0)) as raw:

@@ -64,7 +64,7 @@ def test_a_lost_upload_is_never_sent_twice_where_the_status_word_cannot_tell(pro
     assert project.outcomes() == {"churn": "unknown"}
 
 
-def test_a_word_seen_in_an_earlier_training_is_no_proof_that_an_upload_never_arrived(project: Project) -> None:
+def test_a_word_seen_in_an_earlier_training_is_not_proof_that_an_upload_never_arrived(project: Project) -> None:
     model = project.add("churn", wait={"timeout": "8s", "poll": "100ms"})
     assert project.run().code == 0
     model.before, model.url_seconds, model.training = "running", QUICK, True

@@ -107,7 +107,7 @@ def test_the_service_saw_one_upload_and_a_switch_only_where_the_outcome_says_so(
 
 
 @pytest.mark.parametrize("name", INCONCLUSIVE)
-def test_a_metric_that_is_no_finite_number_is_inconclusive_and_never_passes(
+def test_a_metric_that_is_not_a_finite_number_is_inconclusive_and_never_passes(
     ran: tuple[Project, Finished], name: str
 ) -> None:
     project, _ = ran

@@ -132,5 +132,5 @@ def test_a_wide_line_of_prose_is_found(prose: str) -> None:
     "other",
     [f"```sh\n{LONG}\n```", f"| a |\n| --- |\n| {LONG} |", f"<!-- test: {LONG}-->", f"[a]: https://x.y/{'a' * 100}"],
 )
-def test_a_wide_line_that_is_no_prose_may_stay(other: str) -> None:
+def test_a_wide_line_that_is_not_prose_may_stay(other: str) -> None:
     assert too_wide(f"First.\n\n{other}\n") == []

@@ -124,7 +124,7 @@ def test_an_output_cannot_be_planted_by_an_input(act: Act) -> None:
     assert (job.code, job.outputs) == (2, "exit-code=2\n")
 
 
-def test_what_a_plan_prints_is_no_command_to_githubs_runner(act: Act, programs: Path) -> None:
+def test_what_a_plan_prints_is_not_a_command_to_githubs_runner(act: Act, programs: Path) -> None:
     (programs / "retrain").write_text("#!/bin/sh\necho '::add-mask::x'\n", encoding="utf-8")
     log = act(command="plan").log.splitlines()
     token = log[0].removeprefix("::stop-commands::")

@@ -62,7 +62,7 @@ def test_an_editor_marks_an_unknown_key_at_its_line(session: Editor, project: Pa
     assert any(one["range"]["start"]["line"] == line and "polcy" in one["message"] for one in found), found
 
 
-def test_an_editor_marks_a_word_that_is_no_choice(session: Editor, project: Path) -> None:
+def test_an_editor_marks_a_word_that_is_not_a_choice(session: Editor, project: Path) -> None:
     found = session.problems(project / "choice.yaml", changed(project, "on_fail: hold", "on_fail: hodl"))
     assert any('"hold"' in one["message"] and '"ask"' in one["message"] for one in found), found
 

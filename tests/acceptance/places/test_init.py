@@ -87,14 +87,14 @@ def test_only_takes_the_parts_that_are_named(retrain: Retrain, tmp_path: Path) -
     assert sorted(written(done.stdout)) == sorted([*PARTS["systemd"], *PARTS["pre-commit"]])
 
 
-def test_beside_a_manifest_of_ones_own_no_example_data_is_laid(retrain: Retrain, tmp_path: Path) -> None:
+def test_beside_a_manifest_of_your_own_no_example_data_is_laid(retrain: Retrain, tmp_path: Path) -> None:
     (tmp_path / "models.yaml").write_text("version: 1\n", encoding="utf-8")
     done = retrain("init", cwd=tmp_path)
     assert "kept   models.yaml" in done.stdout
     assert not (tmp_path / "data").exists()
 
 
-def test_a_gitignore_of_ones_own_without_the_state_is_told(retrain: Retrain, tmp_path: Path) -> None:
+def test_a_gitignore_of_your_own_without_the_state_is_told(retrain: Retrain, tmp_path: Path) -> None:
     ignored = tmp_path / ".gitignore"
     ignored.write_text("*.pyc\n", encoding="utf-8")
     assert "echo .retrain/ >> .gitignore" in retrain("init", cwd=tmp_path).stdout

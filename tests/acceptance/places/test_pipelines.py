@@ -145,7 +145,7 @@ def test_a_pull_request_gets_its_table_also_when_a_model_would_fail(project: Pat
     assert jobs["comment"]["steps"][0]["continue-on-error"] is True
 
 
-def test_a_plan_that_wrote_nothing_is_no_comment(project: Path, shell: Shell, programs: Path) -> None:
+def test_a_plan_that_wrote_nothing_is_not_a_comment(project: Path, shell: Shell, programs: Path) -> None:
     (programs / "gh").write_text('#!/bin/sh\necho "$@" >> asked\n', encoding="utf-8")
     (programs / "gh").chmod(0o755)
     comment = script(project, "comment", "comment")

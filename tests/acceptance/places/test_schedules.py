@@ -44,7 +44,7 @@ def test_the_cron_line_runs_with_the_keys_and_only_once_at_a_time(project: Path,
     assert asked.read_text(encoding="utf-8") == "from-the-file run models.yaml -qq --allow-held\n"
 
 
-def test_a_run_that_goes_on_later_or_was_stopped_is_no_failure_of_the_service(project: Path) -> None:
+def test_a_run_that_goes_on_later_or_was_stopped_is_not_a_failure_of_the_service(project: Path) -> None:
     unit = (project / "deploy" / "systemd" / "retrain.service").read_text(encoding="utf-8")
     codes = re.search(r"^SuccessExitStatus=(.+)$", unit, flags=re.MULTILINE)
     assert codes is not None

@@ -85,7 +85,7 @@ def test_notes_of_other_journals_and_other_lines_are_passed_over(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["", "-x", "a b", "../x", "x/", "refs/heads/x^", "x\n"])
-def test_what_is_no_name_for_notes_is_refused(tmp_path: Path, name: str) -> None:
+def test_what_is_not_a_name_for_notes_is_refused(tmp_path: Path, name: str) -> None:
     checkout(tmp_path / "x")
     with pytest.raises(UsageError, match="is not a name for git notes"):
         note_place(repository(tmp_path / "x"), name)

@@ -399,7 +399,7 @@ def test_garbage_is_set_aside_and_told_and_the_run_goes_on(world: Project, conte
     assert all("is not followed" in text for text in told)
 
 
-def test_an_entry_under_another_name_than_its_own_is_no_decision(world: Project) -> None:
+def test_an_entry_under_another_name_than_its_own_is_not_a_decision(world: Project) -> None:
     world.run()
     content = encoded(reviewed(world))
     for number in range(3):

@@ -200,7 +200,7 @@ def test_after_a_loss_an_unknown_model_waits_for_a_person(world: World) -> None:
     assert "n may have been trained already" in ended.error.message
 
 
-def test_a_file_of_somebody_among_the_runs_is_no_loss(world: World) -> None:
+def test_a_file_of_somebody_among_the_runs_is_not_a_loss(world: World) -> None:
     for name in ("notes.txt", "Thumbs.db", "my-copy"):
         (world.state.runs / name).write_text("mine", encoding="utf-8")
     open_session(state_of(world))

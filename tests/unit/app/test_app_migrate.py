@@ -135,7 +135,7 @@ def test_a_state_that_does_not_verify_is_not_moved(server: S3Server, folder: str
     assert server.names("prod") == []
 
 
-def test_a_folder_whose_copy_has_not_got_its_name_yet_is_no_state_that_a_run_begins(
+def test_a_folder_whose_copy_has_not_got_its_name_yet_is_not_a_state_that_a_run_begins(
     folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = str(tmp_path / "target")

@@ -237,7 +237,7 @@ def test_a_model_that_is_renamed_on_its_way_to_another_service_is_known(world: W
     assert counts(planned().models) == {"would fail": 1}
 
 
-def test_a_new_model_and_a_rehearsal_are_no_service_change(world: World) -> None:
+def test_a_new_model_and_a_rehearsal_are_not_a_service_change(world: World) -> None:
     world.write_manifest(manifest("fresh", host=NEXT))
     assert actions(planned()) == {"fresh": "retrain"}
     world.write_manifest(manifest("churn", host="127.0.0.1:9"))

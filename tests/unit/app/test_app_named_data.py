@@ -54,7 +54,7 @@ def test_missing_files_are_warnings_where_their_paths_are_written() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932"])
-def test_a_target_that_is_no_column_is_an_error_with_the_nearest_one(encoding: str) -> None:
+def test_a_target_that_is_not_a_column_is_an_error_with_the_nearest_one(encoding: str) -> None:
     write("churned", "解約しました")
     Path("train.csv").write_bytes("番号,解約した\n1,a\n".encode(encoding))
     Path("eval1.csv").write_bytes("番号,解約しました\n1,a\n".encode(encoding))

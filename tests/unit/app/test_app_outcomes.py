@@ -42,7 +42,7 @@ def test_the_highest_code_that_applies_wins(outcomes: Sequence[Outcome], code: i
     assert exit_code(ends(*outcomes), internal_errors=False, stopped=None, allow_held=False) == code
 
 
-def test_a_candidate_that_is_still_held_is_no_news() -> None:
+def test_a_candidate_that_is_still_held_is_not_news() -> None:
     still = replace(finished("held"), still_held=True)
     assert exit_code([still], internal_errors=False, stopped=None, allow_held=False) == 0
     assert exit_code([still, finished("held")], internal_errors=False, stopped=None, allow_held=False) == 4

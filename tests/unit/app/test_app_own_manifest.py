@@ -76,7 +76,7 @@ def test_a_task_that_the_values_contradict_is_refused_with_the_one_that_fits(
     assert f"--task {advice}" in caught.value.hint
 
 
-def test_a_target_that_is_no_column_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
+def test_a_target_that_is_not_a_column_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
     train = data_file(tmp_path / "hr.csv", YES_NO)
     with pytest.raises(UsageError) as caught:
         own_manifest(tmp_path, OwnData(train=train, eval=None, target="lefft", task=None))
@@ -145,7 +145,7 @@ def test_any_name_of_a_column_is_written_so_that_it_is_read_again(tmp_path: Path
 
 
 @pytest.mark.parametrize("address", ["s3://bucket/a.csv", "https://host.example/a.csv?sig=canary"])
-def test_an_address_is_no_file(tmp_path: Path, address: str) -> None:
+def test_an_address_is_not_a_file(tmp_path: Path, address: str) -> None:
     with pytest.raises(UsageError, match="reads files of this machine") as caught:
         own_manifest(tmp_path, OwnData(train=Path(address), eval=None, target="left", task=None))
     assert "canary" not in f"{caught.value.message} {caught.value.hint}"

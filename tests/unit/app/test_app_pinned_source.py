@@ -26,7 +26,7 @@ def test_a_commit_a_digest_and_a_file_of_the_repository_are_pinned(requirement: 
     assert is_pinned(requirement)
 
 
-def test_the_line_in_the_place_of_a_source_is_no_requirement() -> None:
+def test_the_line_in_the_place_of_a_source_is_not_a_requirement() -> None:
     assert not is_pinned(NOT_SET)
     assert "'" not in NOT_SET
 

@@ -63,7 +63,7 @@ def test_only_a_file_is_opened(tmp_path: Path, pipe: Path) -> None:
         open_file(tmp_path)
 
 
-def test_a_pipe_is_no_manifest(pipe: Path) -> None:
+def test_a_pipe_is_not_a_manifest(pipe: Path) -> None:
     [problem] = validate([pipe]).problems
     assert (problem.code, WHY in problem.message) == ("unreadable", True)
 
@@ -76,7 +76,7 @@ def test_a_pipe_in_the_place_of_a_recorded_result_is_a_finding(tmp_path: Path, p
     assert any(WHY in one.what for one in verify(str(world.state.root), None).findings)
 
 
-def test_a_pipe_is_no_kept_head(tmp_path: Path, pipe: Path) -> None:
+def test_a_pipe_is_not_a_kept_head(tmp_path: Path, pipe: Path) -> None:
     world = World(tmp_path, ONE_MODEL)
     world.run()
     with pytest.raises(UsageError, match=WHY):

@@ -286,7 +286,7 @@ def test_a_damaged_plan_is_a_state_conflict(damage: Callable[[bytes], bytes]) ->
 
 
 @pytest.mark.parametrize("name", ["absent.json", "data", "/dev/zero", "a\0b"])
-def test_a_plan_that_is_no_file_is_wrong_usage(name: str) -> None:
+def test_a_plan_that_is_not_a_file_is_wrong_usage(name: str) -> None:
     assert isinstance(refused(kept=Path(name)), UsageError)
 
 

@@ -129,7 +129,7 @@ def test_both_places_of_a_name_defined_twice_are_relative(tmp_path: Path, monkey
     assert (twice.file, [one.file for one in twice.related]) == ("b.yaml", ["a.yaml"])
 
 
-def test_a_file_name_that_is_no_utf8_and_a_command_is_harmless_in_every_format(
+def test_a_file_name_that_is_not_utf8_and_a_command_is_harmless_in_every_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = b"m\xff\n::error::x\n.yaml"

@@ -68,7 +68,7 @@ def word(job: str, action: Literal["approve", "reject"], candidate: str = "c" * 
     return ApprovalRecorded(retrain_job_id=job, candidate_sha256=candidate, action=action, by="ann", reason="seen")
 
 
-def test_a_rollback_from_what_serves_to_what_served_is_no_finding() -> None:
+def test_a_rollback_from_what_serves_to_what_served_is_not_a_finding() -> None:
     assert found([*served("a", "b"), rollback("a", "b")]) == []
 
 

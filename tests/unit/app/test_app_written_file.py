@@ -39,7 +39,7 @@ def test_links_within_a_checkout_and_links_without_one_are_followed(checkout: Pa
     assert (checkout / "new").read_bytes() == (checkout.parent / "elsewhere" / "new").read_bytes() == b"a report"
 
 
-def test_a_circle_of_links_is_no_bug(checkout: Path) -> None:
+def test_a_circle_of_links_is_not_a_bug(checkout: Path) -> None:
     (checkout / "loop").symlink_to("loop")
     refuse_link_out(checkout / "loop")
     write_report(checkout / "loop", b"a report")

@@ -94,6 +94,6 @@ def test_two_members_of_one_name_are_refused() -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"x" * 1000, b"PK\x05\x06" + bytes(18)[:10]])
-def test_what_is_no_zip_is_damaged(content: bytes) -> None:
+def test_what_is_not_a_zip_is_damaged(content: bytes) -> None:
     with pytest.raises(DamagedError):
         Container(io.BytesIO(content))

@@ -126,7 +126,7 @@ def test_a_key_id_is_only_a_hint_and_base64_may_be_that_of_urls(key: SigningKey)
         '{"payload":"ä","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":""}]}'.encode(),
     ],
 )
-def test_what_is_no_envelope_is_refused(content: bytes) -> None:
+def test_what_is_not_an_envelope_is_refused(content: bytes) -> None:
     with pytest.raises(MalformedError):
         read_envelope(content)
 

@@ -49,7 +49,7 @@ def test_every_form_in_which_the_tool_prints_a_head_is_read(content: str, head: 
         "[" * 100_000,
     ],
 )
-def test_anything_else_is_no_head(content: str) -> None:
+def test_anything_else_is_not_a_head(content: str) -> None:
     assert read_head(content.encode()) is None
     assert read_head(b"\xff" + content.encode()) is None
 

@@ -84,7 +84,7 @@ def test_the_memory_of_the_bench_is_not_taken_for_that_of_a_small_process() -> N
     assert held
 
 
-def test_a_command_that_fails_is_no_figure() -> None:
+def test_a_command_that_fails_is_not_a_figure() -> None:
     with pytest.raises(NotMeasuredError, match="ended with 3: out of luck"):
         cost_of([sys.executable, "-c", "import sys; print('out of luck', file=sys.stderr); sys.exit(3)"])
     with pytest.raises(NotMeasuredError, match="cannot be started"):

@@ -82,7 +82,7 @@ def test_no_value_under_a_key_for_secrets_is_shown_whatever_is_wrong_and_whereve
                 assert not any(CANARY[at : at + 4] in lines for at in range(len(CANARY) - 3)), lines
 
 
-def test_a_value_that_is_no_secret_is_shown_beside_one_that_may_be(tmp_path: Path) -> None:
+def test_a_value_that_is_not_a_secret_is_shown_beside_one_that_may_be(tmp_path: Path) -> None:
     path = written(tmp_path, f"m: {{api_key: {CANARY}, policy: wrong}}")
     text, caret = shown(path, 1, path.read_text(encoding="utf-8").index("wrong") + 1)
     assert text == "    1 | m: {api_key: ***, policy: wrong}"

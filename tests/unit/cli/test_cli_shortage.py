@@ -16,7 +16,7 @@ from runner.errors import ExitCode
         ImportError("libx.so: failed to map segment from shared object"),
     ],
 )
-def test_memory_that_does_not_suffice_is_no_bug(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+def test_memory_that_does_not_suffice_is_not_a_bug(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     assert failure_code(error) == ExitCode.FAILED
     assert "needs more memory than there is" in capsys.readouterr().err
 

@@ -38,6 +38,6 @@ def test_anything_else_is_refused_with_examples(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["4000000d", "3651d", "999999999999999d", "9" * 40 + "d", "1.5h", "-1d", "", "1 d"])
-def test_what_is_no_duration_of_the_manifest_is_none_here(text: str) -> None:
+def test_what_is_not_a_duration_of_the_manifest_is_none_here(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is not a duration of at most 3650 days such as"):
         Duration().convert(text, None, None)

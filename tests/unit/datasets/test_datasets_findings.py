@@ -48,7 +48,7 @@ def _objects(node: Any) -> Any:
 
 
 @pytest.mark.parametrize("empty", [",,\n", " , ,\t\n", '"","",""\n', ",,\r\n"])
-def test_rows_without_a_value_are_no_rows_wherever_they_are(desk: Desk, empty: str) -> None:
+def test_rows_without_a_value_are_not_rows_wherever_they_are(desk: Desk, empty: str) -> None:
     text = HEADER + empty * 30 + ROWS.replace("\n", "\n" + empty, 30)
     assert "60 rows have no value in any column and do not count" in warned(desk, text)
     rows = "".join(ROWS.splitlines(keepends=True)[:60])

@@ -39,7 +39,7 @@ TABLE = b"id,colour,target\n1,red,yes\n2,blue,no\n"
         (b"id|colour|target\n1|red|yes\n", "vertical bar"),
     ],
 )
-def test_a_file_that_is_no_table_of_commas_is_called_what_it_is(begin: bytes, told: str) -> None:
+def test_a_file_that_is_not_a_table_of_commas_is_called_what_it_is(begin: bytes, told: str) -> None:
     assert told in (foreign_content(begin, ",") or "")
 
 

@@ -112,7 +112,7 @@ def test_what_csv_has_no_form_for_is_refused(tmp_path: Path, value: str) -> None
     assert "canary" not in caught.value.message
 
 
-def test_what_is_no_parquet_is_refused_without_its_content(tmp_path: Path) -> None:
+def test_what_is_not_parquet_is_refused_without_its_content(tmp_path: Path) -> None:
     (tmp_path / "table.parquet").write_bytes(b"PAR1canary" * 100)
     with pytest.raises(ModelError, match="cannot read it as Parquet") as caught:
         FileCache().metadata(found(tmp_path))

@@ -112,7 +112,7 @@ def test_training_and_evaluation_columns_have_to_be_equal_in_name_and_order(
     assert refused(desk, SMALL, evaluation="eval.csv") == f"eval.csv:1: {difference}, unlike the training file."
 
 
-def test_the_training_file_under_another_name_is_no_evaluation_data(desk: Desk) -> None:
+def test_the_training_file_under_another_name_is_not_evaluation_data(desk: Desk) -> None:
     desk.write("train.csv", HEADER + rows(3))
     desk.write("eval.csv", HEADER + rows(3))
     assert "has the same content as the training file" in refused(desk, evaluation="eval.csv")
@@ -204,7 +204,7 @@ def test_rows_without_a_target_do_not_count_towards_the_rows_a_model_needs(
     )
 
 
-def test_the_empty_rows_of_a_spreadsheet_are_no_rows_with_a_target(desk: Desk) -> None:
+def test_the_empty_rows_of_a_spreadsheet_are_not_rows_with_a_target(desk: Desk) -> None:
     desk.write("train.csv", HEADER + rows(60) + ",,\n" * 60)
     told = "has 60 rows, fewer than the 100 it needs; 60 more have no value in any column"
     assert told in refused(desk, replace(CHECKS, target="target"))
@@ -322,7 +322,7 @@ def test_labels_are_found_in_any_column_quoted_or_not(desk: Desk, position: int,
     assert accepted(desk).shape.labels == ("no", "yes")
 
 
-def test_numbers_are_no_labels_however_they_are_written(desk: Desk) -> None:
+def test_numbers_are_not_labels_however_they_are_written(desk: Desk) -> None:
     desk.write("train.csv", "id,target\n" + "".join(f"1,{text}\n" for text in ("1", "-2.5", "+.5", "1e3", "", " 7 ")))
     assert accepted(desk).shape.labels is None
     desk.write("train.csv", "id,target\n1,1\n2,nan\n")

@@ -65,7 +65,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(desk: Desk) -> None
     assert resolve(dataset(source(desk.folder, "a[1].csv"))).train.name == "a[1].csv"
 
 
-def test_special_characters_in_the_manifests_folder_are_no_pattern(desk: Desk) -> None:
+def test_special_characters_in_the_manifests_folder_are_not_a_pattern(desk: Desk) -> None:
     desk.write("team[1]/a.csv", "x")
     assert resolve(dataset(source(desk.folder / "team[1]", "*.csv", "latest"))).train.name == "a.csv"
 
@@ -77,7 +77,7 @@ def test_a_pattern_without_pick_has_to_match_one_file(desk: Desk) -> None:
     assert refusal(desk, "a*.csv") == "a*.csv matches 2 files, but must match only one."
 
 
-def test_what_is_no_readable_file_is_refused_with_its_name(desk: Desk) -> None:
+def test_what_is_not_a_readable_file_is_refused_with_its_name(desk: Desk) -> None:
     (desk.folder / "folder.csv").mkdir()
     os.mkfifo(desk.folder / "pipe.csv")
     (desk.folder / "dangling.csv").symlink_to("nowhere")

@@ -161,7 +161,7 @@ def test_a_japanese_file_name_travels_percent_encoded(shared: Emulator) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b.csv", "a\\b.csv", "a\nb.csv", "x" * 256])
-def test_a_file_name_that_is_no_name_is_refused_before_a_job_is_issued(shared: Emulator, name: str) -> None:
+def test_a_file_name_that_is_not_a_name_is_refused_before_a_job_is_issued(shared: Emulator, name: str) -> None:
     before = len(shared.describe("refused")["jobs"])
     target = f"{API}/retrain_jobs/upload_url?filename={quote(name)}"
     answer = shared.call("GET", target, key=own_key("refused"))

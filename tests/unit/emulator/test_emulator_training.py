@@ -163,7 +163,7 @@ def test_data_that_cannot_be_trained_on_fails_the_job_and_says_why(shared: Emula
     assert expected in _failure(shared, "refused", content)
 
 
-def test_a_regression_refuses_a_target_that_is_no_number(shared: Emulator) -> None:
+def test_a_regression_refuses_a_target_that_is_not_a_number(shared: Emulator) -> None:
     table = to_csv(["a", "progression"], [[n, "high"] for n in range(120)])
     assert "not numbers" in _failure(shared, "refused-numbers", table)
 

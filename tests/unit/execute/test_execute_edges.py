@@ -255,7 +255,7 @@ def test_no_more_uploads_run_side_by_side_than_there_are_slots(memory_path: Path
     assert [call for call, _ in calls] == ["upload_url", "put", "upload_url", "put"]
 
 
-def test_what_is_no_upload_takes_no_upload_slot(memory_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_an_upload_takes_no_upload_slot(memory_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(memory_path, two_models("uploads: 1, parallel: 2"))
     order: list[str] = []
     plain = FakeKeys.model_key

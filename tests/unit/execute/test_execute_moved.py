@@ -215,7 +215,7 @@ def test_a_job_that_the_service_deleted_says_nothing_against_a_key(pair: World) 
     assert pair.run()[OLD].outcome == "switched"
 
 
-def test_a_rotated_key_from_elsewhere_is_no_other_model(pair: World) -> None:
+def test_a_rotated_key_from_elsewhere_is_not_another_model(pair: World) -> None:
     pair.keys[OLD] = "key-9"
     pair.service.rotated["key-9"] = "key-1"
     pair.write_data("2")

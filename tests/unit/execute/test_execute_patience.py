@@ -99,7 +99,7 @@ def test_a_short_wait_does_not_end_a_job_that_is_deleted_for_less_than_the_quara
 
 
 @pytest.mark.parametrize("refused", [REFUSED, CUT_SHORT])
-def test_a_refusal_that_the_jobs_status_contradicts_is_no_refusal(world: World, refused: Rejected) -> None:
+def test_a_refusal_that_the_jobs_status_contradicts_is_not_a_refusal(world: World, refused: Rejected) -> None:
     met: list[str] = []
 
     def hook(call: str, job: str) -> Effect | None:

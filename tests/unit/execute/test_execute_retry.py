@@ -88,7 +88,7 @@ def test_pauses_grow_and_vary_when_a_server_asks_for_none(world: World, after: f
     assert len({seconds / 2**number for number, seconds in enumerate(pauses)}) == len(pauses)
 
 
-def test_an_upload_that_surely_never_left_is_sent_again_after_growing_pauses_and_then_given_up(world: World) -> None:
+def test_an_upload_that_certainly_never_left_is_sent_again_after_growing_pauses_and_then_given_up(world: World) -> None:
     came: list[float] = []
 
     def refuse(call: str, _job: str) -> Effect | None:

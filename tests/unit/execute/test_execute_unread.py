@@ -246,7 +246,7 @@ class _Unreadable(io.RawIOBase):
 
 
 @pytest.mark.parametrize("content", [result_zip({"AUC": "0.91"}), b"AUC,0.91\n"])
-def test_a_disk_that_fails_is_no_unread_result_and_the_next_run_reads_it(
+def test_a_disk_that_fails_is_not_an_unread_result_and_the_next_run_reads_it(
     memory_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
     world = world_of(memory_path, "hold", content)

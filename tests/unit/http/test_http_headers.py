@@ -29,7 +29,7 @@ def test_a_date_is_read() -> None:
         "1" * 100_000,
     ],
 )
-def test_what_is_no_date_of_today_tells_no_time(value: str | None) -> None:
+def test_what_is_not_a_date_of_today_tells_no_time(value: str | None) -> None:
     assert read_date(value) is None
 
 

@@ -74,7 +74,7 @@ def test_an_address_names_bucket_and_key(text: str, bucket: str, key: str, query
         "ftp://b1/a.csv",
     ],
 )
-def test_what_is_no_address_is_refused_without_its_query(text: str) -> None:
+def test_what_is_not_an_address_is_refused_without_its_query(text: str) -> None:
     with pytest.raises(AddressError) as caught:
         read_object_address(text)
     assert "canary" not in str(caught.value)

@@ -54,7 +54,7 @@ def test_no_proxy_is_obeyed(exempt: str, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     "text", ["socks5://p.example:1080", "https://user:canary@p.example", "http://", "http://p:x", ""]
 )
-def test_what_is_no_http_proxy_is_refused_without_its_password(text: str) -> None:
+def test_what_is_not_an_http_proxy_is_refused_without_its_password(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         read_proxy(text, "HTTPS_PROXY")
     assert "canary" not in f"{refused.value} {refused.value.hint}"

@@ -101,7 +101,7 @@ def test_a_changed_guard_or_row_number_beside_the_event_is_noticed() -> None:
         7,
     ],
 )
-def test_what_is_no_event_is_an_error_of_ours(body: object) -> None:
+def test_what_is_not_an_event_is_an_error_of_ours(body: object) -> None:
     digest = hashlib.sha256(body).hexdigest() if isinstance(body, bytes) else "0" * 64
     row = msgspec.structs.replace(rows(1)[0], body=body, sha256=digest)  # a damaged store may give any type
     assert broken_at([row]) == 1

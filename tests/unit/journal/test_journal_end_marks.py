@@ -114,7 +114,7 @@ def test_a_note_that_a_full_disk_left_empty_is_none_yet(folder: StateFolder) -> 
     assert beside(folder) is None
 
 
-def test_a_lineage_that_is_no_digest_leads_nowhere(folder: StateFolder, opened: Opened) -> None:
+def test_a_lineage_that_is_not_a_digest_leads_nowhere(folder: StateFolder, opened: Opened) -> None:
     store = opened()
     store.append([draft(run_started("service.test"), model=None)])
     for forged in ("../../../../etc/passwd", b"\x00", "a\0b"):
@@ -124,7 +124,7 @@ def test_a_lineage_that_is_no_digest_leads_nowhere(folder: StateFolder, opened: 
 
 
 @pytest.mark.parametrize("text", [b"{}", b'{"events":-1,"sha256":"' + b"0" * 64 + b'"}', b" " * 600])
-def test_what_is_no_note_is_not_read_as_one(folder: StateFolder, text: bytes) -> None:
+def test_what_is_not_a_note_is_not_read_as_one(folder: StateFolder, text: bytes) -> None:
     folder.root.mkdir()
     folder.head.write_bytes(text)
     with pytest.raises(msgspec.MsgspecError):

@@ -373,7 +373,7 @@ def test_a_blocked_table_or_a_full_disk_ends_with_a_sentence(
     assert [link.event.seq for link in log.append([draft()])] == [1]
 
 
-def test_a_serialization_failure_is_no_failure(server: PostgresServer) -> None:
+def test_a_serialization_failure_is_not_a_failure(server: PostgresServer) -> None:
     state = limited_role(
         server, fresh_on_postgres(), *GRANTS, "ALTER ROLE {r} SET default_transaction_isolation = serializable"
     )

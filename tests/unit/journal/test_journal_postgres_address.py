@@ -100,7 +100,7 @@ def test_what_is_wrong_with_an_address_is_said(query: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("tail", ["d b/m", "db/m/n", "db:port/m", "db/m#x", "db,/m"])
-def test_what_is_no_address_of_a_database_is_refused(tail: str) -> None:
+def test_what_is_not_an_address_of_a_database_is_refused(tail: str) -> None:
     with pytest.raises(UsageError, match="not the address of a database"):
         read_postgres_address(f"postgresql://{tail}")
 

@@ -115,7 +115,7 @@ def test_a_missing_journal_beside_the_files_of_runs_is_refused(folder: StateFold
 
 
 @pytest.mark.parametrize("content", [b"", b"hello, I am no database\n" * 99, b"SQLite format 3\x00" + b"\x07" * 4096])
-def test_a_file_that_is_no_database_is_refused_and_kept(folder: StateFolder, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_refused_and_kept(folder: StateFolder, content: bytes) -> None:
     folder.root.mkdir()
     folder.journal.write_bytes(content)
     for opening in (open_store, open_for_reading):
@@ -217,7 +217,7 @@ def test_a_guard_holds_even_when_the_databases_index_of_guards_is_damaged(folder
 
 
 @pytest.mark.parametrize("text", [b"TABLE events", b"KEY (seq)"])
-def test_a_schema_that_is_no_text_any_more_is_an_error_of_ours(
+def test_a_schema_that_is_not_text_any_more_is_an_error_of_ours(
     folder: StateFolder, opened: Opened, text: bytes
 ) -> None:
     """SQLite then repeats the damaged bytes in a message of its own that Python cannot decode."""

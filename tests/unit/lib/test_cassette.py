@@ -105,14 +105,14 @@ def test_redaction_leaves_the_rest_of_a_text() -> None:
         ),
     ],
 )
-def test_what_is_no_cassette_is_refused(tmp_path: Path, members: dict[str, bytes], told: str) -> None:
+def test_what_is_not_a_cassette_is_refused(tmp_path: Path, members: dict[str, bytes], told: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_cassette(packed(tmp_path, **members))
     assert told in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"title: a profile\n"])
-def test_a_file_that_is_no_zip_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_zip_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "it.zip").write_bytes(content)
     with pytest.raises(UsageError, match="is not a cassette: it is not a readable zip"):
         read_cassette(tmp_path / "it.zip")

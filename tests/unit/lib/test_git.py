@@ -126,7 +126,7 @@ def test_what_git_cannot_compare_differs(tmp_path: Path) -> None:
         assert objects.differs(tmp_path / "x")
 
 
-def test_a_bare_repository_is_no_checkout(tmp_path: Path) -> None:
+def test_a_bare_repository_is_not_a_checkout(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "x")
     assert top_level(tmp_path / "x") is None
     with pytest.raises(GitError, match="not a git repository"):

@@ -39,7 +39,7 @@ def test_one_that_names_a_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "folder"])
-def test_one_that_is_no_file_is_refused(kind: str, tmp_path: Path) -> None:
+def test_one_that_is_not_a_file_is_refused(kind: str, tmp_path: Path) -> None:
     beside = tmp_path / "a.sqlite3-journal"
     if kind == "pipe":
         os.mkfifo(beside)

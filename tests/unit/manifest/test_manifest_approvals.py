@@ -99,7 +99,7 @@ def test_two_words_that_contradict_each_other_are_a_warning_that_shows_both(tmp_
     assert Path(found.problems[0].related[0].file).name == "a.yaml"
 
 
-def test_two_words_that_agree_or_are_about_other_results_are_no_problem(tmp_path: Path) -> None:
+def test_two_words_that_agree_or_are_about_other_results_are_not_a_problem(tmp_path: Path) -> None:
     other = WORD.replace(RESULT, "b" * 64) + "action: reject\n"
     assert codes(reading(tmp_path, a=WORD, b=WORD, c=other)) == []
 
@@ -143,7 +143,7 @@ def test_the_published_schema_is_a_schema_whose_examples_fit_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["canary: 1\n", "version: [canary\n", "canary", "canary: 1\n" * 2000])
-def test_of_a_file_outside_of_the_checkout_that_is_no_approval_nothing_is_told(tmp_path: Path, text: str) -> None:
+def test_of_a_file_outside_of_the_checkout_that_is_not_an_approval_nothing_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "others.yaml").write_text(text, encoding="utf-8")

@@ -116,7 +116,7 @@ def test_a_ping_that_is_not_taken_is_trouble_and_not_repeated(switch: Receiver, 
 @pytest.mark.parametrize(
     "url", [CANARY, f"ftp://host/{CANARY}", f"http://user:{CANARY}@host/x", f"http://host/#{CANARY}"]
 )
-def test_a_ping_to_what_is_no_web_address_is_trouble(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_a_ping_to_what_is_not_a_web_address_is_trouble(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("WHERE", url)
     with pytest.raises(UndeliveredError) as caught:
         send_ping(SOURCE, "0")

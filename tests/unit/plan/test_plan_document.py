@@ -135,7 +135,7 @@ def test_one_damaged_bit_is_refused_or_means_the_same() -> None:
     ],
     ids=range(11),
 )
-def test_what_is_no_plan_is_refused_in_one_sentence(content: bytes) -> None:
+def test_what_is_not_a_plan_is_refused_in_one_sentence(content: bytes) -> None:
     assert "cut, damaged or not a plan" in refused(content)
 
 

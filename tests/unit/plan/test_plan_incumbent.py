@@ -72,7 +72,7 @@ def test_a_list_younger_than_the_quarantine_after_a_switch_may_be_an_old_one(ser
     assert observe(model(served), served.model(), listed, at(served, age=timedelta(minutes=6))).drift != fresh.drift
 
 
-def test_a_list_without_what_served_before_our_switch_is_no_old_one(served: World) -> None:
+def test_a_list_without_what_served_before_our_switch_is_not_an_old_one(served: World) -> None:
     progress = served.model()
     progress.jobs["job-1"] = replace(progress.jobs["job-1"], listed_before=(5,))
     young = at(served, age=timedelta(minutes=4))

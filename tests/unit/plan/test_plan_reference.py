@@ -42,7 +42,7 @@ def test_without_any_job_there_is_nothing_to_compare_with(tmp_path: Path) -> Non
     assert name_of(world_of(tmp_path)) is None
 
 
-def test_data_that_was_held_is_no_measure_for_the_good_data_after_it(tmp_path: Path) -> None:
+def test_data_that_was_held_is_not_a_measure_for_the_good_data_after_it(tmp_path: Path) -> None:
     """One bad night: the file of that night lacked a label, and was held."""
     world = world_of(tmp_path)
     assert run_on(world, "ab", auc="0.5") == "held"
@@ -74,7 +74,7 @@ def test_after_a_rollback_the_job_that_serves_again_is_the_measure(tmp_path: Pat
     assert "3 in job job-1, the last one switched to" in run_on(world, "ab")
 
 
-def test_what_failed_or_was_rejected_is_no_measure_and_what_waits_is(tmp_path: Path) -> None:
+def test_what_failed_or_was_rejected_is_not_a_measure_and_what_waits_is(tmp_path: Path) -> None:
     world = world_of(tmp_path, "{type: manual}")
     assert run_on(world, "abc") == "awaiting_approval"
     assert name_of(world) == "job job-1, the last one neither held nor rejected"

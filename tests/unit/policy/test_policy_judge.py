@@ -138,7 +138,7 @@ class TestFirstRun:
         assert judgement.verdict == verdict
         assert "previous model, max_drop 0.01" in judgement.rules[0].formula
 
-    def test_a_previous_model_without_the_metric_is_no_baseline(self, judged: Judge) -> None:
+    def test_a_previous_model_without_the_metric_is_not_a_baseline(self, judged: Judge) -> None:
         metrics = judged.metrics({"auc": "0.9"}, {"recall": "0.5"})
         assert judged.on(judged.rule("auc", "max_drop", "0"), metrics, None).cause == "first_run"
 

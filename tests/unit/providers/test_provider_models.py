@@ -36,7 +36,7 @@ def test_a_model_is_read_wherever_it_stands(document: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, [], {"a": 1}, 7])
-def test_what_is_no_text_is_not_known(value: Any) -> None:
+def test_what_is_not_text_is_not_known(value: Any) -> None:
     assert read([{"model_id": 7, "name": value, "config": {"tt": value, "tc": value}}]) == (
         ListedModel(model_id=7, name=None, task=None, target=None),
     )

@@ -157,7 +157,7 @@ def test_a_status_with_a_byte_order_mark_and_digits_as_text_is_read(client: Clie
 
 @responses.activate
 @pytest.mark.parametrize("model_id", [True, 1.5, "abc", "-1", [1], {}, "٣", "9" * 30])
-def test_a_model_id_that_is_no_number_is_not_known(client: Client, key: Secret, model_id: Any) -> None:
+def test_a_model_id_that_is_not_a_number_is_not_known(client: Client, key: Secret, model_id: Any) -> None:
     answer_status({"status": "training", "model_id": model_id})
     assert client.status(key, "job-1").model_id is None
 
@@ -240,7 +240,7 @@ def test_any_scalar_is_a_status(client: Client, key: Secret, value: Any, word: s
         {"status": "training", "error": {"message": "Odd."}},
     ],
 )
-def test_an_error_within_a_200_is_no_status_of_the_job(client: Client, key: Secret, answer: Any) -> None:
+def test_an_error_within_a_200_is_not_a_status_of_the_job(client: Client, key: Secret, answer: Any) -> None:
     answer_status(answer)
     assert not status_error(client, key).understood
 

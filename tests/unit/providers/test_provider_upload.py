@@ -157,7 +157,7 @@ def test_a_run_that_lost_its_state_does_not_send_the_last_64_kib_of_its_upload(
         (501, "<Error><Code>NotImplemented</Code></Error>", "store", True),
     ],
 )
-def test_the_stores_refusals_surely_had_no_effect(
+def test_the_stores_refusals_certainly_had_no_effect(
     *, serve: Serve, make_client: MakeClient, data: Path, status: int, body: str, reason: str, permanent: bool
 ) -> None:
     server = serve(answering(status, body))

@@ -89,7 +89,7 @@ def test_github_gets_at_most_ten_annotations_and_the_log_holds_the_rest(count: i
         assert len(lines) - 10 == count - 9
 
 
-def test_a_line_of_the_log_is_no_command_whatever_the_file_is_called() -> None:
+def test_a_line_of_the_log_is_not_a_command_whatever_the_file_is_called() -> None:
     lines = github_commands([problem(number, file="::error::x", message=HOSTILE) for number in range(1, 15)])
     for line in lines[10:]:
         assert not line.lstrip().startswith("::")

@@ -150,7 +150,7 @@ def test_each_trouble_has_a_next_step_that_can_be_copied() -> None:
         ([("failed", "measured")], "Improve the data"),
     ],
 )
-def test_better_data_is_no_answer_where_only_the_incumbent_is_not_known(
+def test_better_data_is_not_an_answer_where_only_the_incumbent_is_not_known(
     rules: list[tuple[Verdict, Cause]], told: str
 ) -> None:
     entries = tuple(

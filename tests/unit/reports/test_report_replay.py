@@ -85,7 +85,7 @@ def test_what_is_done_counts_and_not_the_verdict() -> None:
     assert not replayed(asks, held).flips
 
 
-def test_another_limit_with_the_same_decision_is_no_flip() -> None:
+def test_another_limit_with_the_same_decision_is_not_a_flip() -> None:
     found = replayed(threshold(LOW), threshold(("auc", "min", "0.85")))
     assert not found.flips
     text = replay_text(whole([found]), width=None, everything=False)

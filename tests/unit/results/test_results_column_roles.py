@@ -149,7 +149,7 @@ def test_a_label_of_another_is_noticed(label: str) -> None:
     "label",
     ["", "good", "test", "new", "改善", "improved", "churn_prod_v2", "0.9", "N/A", "it is better than the previous"],
 )
-def test_a_remark_is_no_label_of_another(label: str) -> None:
+def test_a_remark_is_not_a_label_of_another(label: str) -> None:
     assert not names_another(label)
 
 

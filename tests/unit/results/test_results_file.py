@@ -145,7 +145,7 @@ def test_json_numbers_do_not_pass_through_floats() -> None:
         (b" " * (16 * 1024 * 1024 + 1), "more than 16 MiB"),
     ],
 )
-def test_what_is_no_result_is_refused_in_one_sentence(content: bytes, message: str) -> None:
+def test_what_is_not_a_result_is_refused_in_one_sentence(content: bytes, message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
         read(content)
     assert caught.value.kind is Kind.RESULT

@@ -97,7 +97,7 @@ def test_forms_encodings_and_separators_change_nothing_about_the_documented_plac
 
 
 @pytest.mark.parametrize("content", [gzip.compress(AUC), AUC, b'{"auc": 0.91}'], ids=["gzip", "table", "json"])
-def test_a_single_file_as_a_whole_is_no_place(content: bytes) -> None:
+def test_a_single_file_as_a_whole_is_not_a_place(content: bytes) -> None:
     result = read(content)
     assert (auc(result), result.place, result.searched) == ("0.91", None, False)
 

@@ -102,7 +102,7 @@ def test_a_number_is_read_exactly_from_its_text(text: str, value: str) -> None:
         ("1" * 100_000, "is too long"),
     ],
 )
-def test_what_is_no_number_says_why(text: str, why: str) -> None:
+def test_what_is_not_a_number_says_why(text: str, why: str) -> None:
     outcome = number_from_text(text)
     assert isinstance(outcome, NotANumber)
     assert outcome.why.startswith(why)

@@ -77,7 +77,7 @@ def test_an_extended_header_that_states_gigabytes_is_refused_unread() -> None:
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
-def test_what_is_no_file_is_passed_by(kind: bytes) -> None:
+def test_what_is_not_a_file_is_passed_by(kind: bytes) -> None:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as file:
         member = tarfile.TarInfo("metrics.csv")

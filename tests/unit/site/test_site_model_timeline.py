@@ -39,7 +39,7 @@ def test_every_switch_is_told_with_who_decided_it(fleet: FleetRecording) -> None
     assert read(fleet, "churn").deployments[-1].reason == "too many false alarms"
 
 
-def test_a_later_switch_to_a_job_that_was_rolled_back_to_is_no_rollback(fleet: FleetRecording) -> None:
+def test_a_later_switch_to_a_job_that_was_rolled_back_to_is_not_a_rollback(fleet: FleetRecording) -> None:
     for auc in ("0.900", "0.910"):
         fleet.begin()
         fleet.train("churn", auc)
