@@ -48,7 +48,7 @@ class Checked(Struct, frozen=True, kw_only=True):
 
 
 def needs_fast_checksum(file: ResolvedFile) -> bool:
-    """Return whether the file is so large that reading it again is cheaper with a seal.
+    """Return whether the file is so large that reading it again is cheaper with a fast checksum.
 
     Raises:
         ModelError: of kind `data`, when a part has gone.
@@ -89,9 +89,9 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
         scan.finish()
 
     if known is None and file.format.as_text is None:
-        total = sum_of(content(file, watched), sealed=needs_fast_checksum(file))
+        total = sum_of(content(file, watched), fast=needs_fast_checksum(file))
     else:
-        total = known or sum_of(content(file), sealed=needs_fast_checksum(file))
+        total = known or sum_of(content(file), fast=needs_fast_checksum(file))
         for part in file.table.parts:
             deque(watched(part), maxlen=0)
     encoding = _encoding(scans)
@@ -101,7 +101,7 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
         source=file.source,
         sha256=total.sha256,
         bytes=total.bytes,
-        seal=total.seal,
+        fast_checksum=total.fast_checksum,
         rows=rows,
         encoding=encoding,
         delimiter=file.delimiter,

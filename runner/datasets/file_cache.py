@@ -63,7 +63,7 @@ class FileCache:
             source=file.source,
             sha256=total.sha256,
             bytes=total.bytes,
-            seal=total.seal,
+            fast_checksum=total.fast_checksum,
             version=file.version,
             content_id=content_id,
         )
@@ -118,7 +118,7 @@ class _Known:
         began, identity, content_id = time.time_ns(), self._look(), self._file.content_id
         if self._sum is not None:
             return self._sum, self._content_id
-        total = sum_of(content(self._file), sealed=needs_fast_checksum(self._file))
+        total = sum_of(content(self._file), fast=needs_fast_checksum(self._file))
         if not self._may_keep(identity, began):
             return total, None
         self._sum, self._content_id = total, content_id
@@ -136,7 +136,7 @@ class _Known:
             found = check_file(self._file, target, most_labels) if known else found
             return _named(found, None)
         found, self._content_id = _named(found, content_id), content_id
-        self._sum = Checksum(sha256=found.file.sha256, bytes=found.file.bytes, seal=found.file.seal)
+        self._sum = Checksum(sha256=found.file.sha256, bytes=found.file.bytes, fast_checksum=found.file.fast_checksum)
         self._checked[wanted] = found
         return found
 

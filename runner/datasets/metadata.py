@@ -16,15 +16,15 @@ class FileMetadata:
     """One data file as it would be uploaded.
 
     `source` is what the manifest named, resolved, for people ("a.csv", joined files "a.csv + 2 more"). `sha256` is
-    lower-case hex over the content, joined when there are several files; `bytes` is its length. A large file has a seal
-    too, for whoever reads it again in this process. `version` is what its place calls this content of it, and
+    lower-case hex over the content, joined when there are several files; `bytes` is its length. A large file has a fast
+    checksum too, for whoever reads it again in this process. `version` is what its place calls this content of it, and
     `content_id` the SHA-256 of what names it on every machine, where something does.
     """
 
     source: str
     sha256: str
     bytes: int
-    seal: FastChecksum | None = field(default=None, compare=False, repr=False)
+    fast_checksum: FastChecksum | None = field(default=None, compare=False, repr=False)
     version: str | None = None
     content_id: str | None = None
 

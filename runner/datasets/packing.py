@@ -146,7 +146,7 @@ def _zipped(members: list[tuple[str, ResolvedFile, FileMetadata]], folder: Path,
             info = ZipInfo(f"{place}/{file.name}", date_time=_OLDEST)
             _add(archive, out, info, metadata, _Member(_unchanged(file, metadata), out, Deflater(pool)))
     made = LocalFile(path=path, shown=str(path))
-    packed = sum_of(blocks(made), sealed=is_large(path.stat().st_size))
+    packed = sum_of(blocks(made), fast=is_large(path.stat().st_size))
     return UploadFile(file=made, filename=name, content=packed, spool=folder)
 
 
@@ -161,7 +161,7 @@ def _unchanged(file: ResolvedFile, metadata: FileMetadata) -> Iterator[bytes]:
 
 
 def _sum(metadata: FileMetadata) -> Checksum:
-    return Checksum(sha256=metadata.sha256, bytes=metadata.bytes, seal=metadata.seal)
+    return Checksum(sha256=metadata.sha256, bytes=metadata.bytes, fast_checksum=metadata.fast_checksum)
 
 
 class _Member:

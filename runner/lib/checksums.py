@@ -36,7 +36,7 @@ class FastChecksum:
 
 
 class FastChecksumBuilder:
-    """A seal that grows block by block. Two over the same bytes are equal when they were given the same secret."""
+    """A FastChecksum that grows block by block. Two over the same bytes are equal when they were given the same secret."""
 
     def __init__(self, xxhash: Any, secret: bytes) -> None:
         self._secret = secret
@@ -56,7 +56,7 @@ class FastChecksumBuilder:
         self._hash.update(block)
 
     def end(self) -> FastChecksum:
-        """Return the seal over the bytes taken."""
+        """Return the checksum over the bytes taken."""
         return FastChecksum(secret=self._secret, tag=self._hash.digest())
 
 
@@ -66,23 +66,23 @@ _LARGE = 1 << 20  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checksum:
-    """Lower-case hex SHA-256 and length of some bytes; a seal where they are many and will be read again."""
+    """Lower-case hex SHA-256 and length of some bytes; a fast checksum where they are many and will be read again."""
 
     sha256: str
     bytes: int
-    seal: FastChecksum | None = field(default=None, compare=False, repr=False)
+    fast_checksum: FastChecksum | None = field(default=None, compare=False, repr=False)
 
 
 class ThreadedChecksum:
     """A sum that grows block by block; as a context manager it lets go of its thread at the end.
 
-    The newest block stays here until another one comes, so that a small file needs no thread. With `sealed` the sum
-    gets a seal too.
+    The newest block stays here until another one comes, so that a small file needs no thread. With `fast` the sum
+    gets a fast checksum too.
     """
 
-    def __init__(self, *, sealed: bool = False) -> None:
+    def __init__(self, *, fast: bool = False) -> None:
         self._sha = hashlib.sha256()
-        self._fast = FastChecksumBuilder.begin() if sealed else None
+        self._fast = FastChecksumBuilder.begin() if fast else None
         self._bytes = 0
         self._newest = b""
         self._thread: ThreadPoolExecutor | None = None
@@ -109,8 +109,8 @@ class ThreadedChecksum:
         self._wait_for(0)
         self._update(self._newest)
         self._newest = b""
-        seal = self._fast.end() if self._fast else None
-        return Checksum(sha256=self._sha.hexdigest(), bytes=self._bytes, seal=seal)
+        fast_checksum = self._fast.end() if self._fast else None
+        return Checksum(sha256=self._sha.hexdigest(), bytes=self._bytes, fast_checksum=fast_checksum)
 
     def _hand_over(self, block: bytes) -> None:
         if self._thread is None:
@@ -130,20 +130,20 @@ class ThreadedChecksum:
             self._waiting.popleft().result()
 
 
-def sum_of(parts: Iterable[bytes], *, sealed: bool = False) -> Checksum:
+def sum_of(parts: Iterable[bytes], *, fast: bool = False) -> Checksum:
     """Return the sum over bytes that arrive in blocks; what makes the next block runs beside the hashing of the last.
 
     Raises:
         Whatever the iterable raises.
     """
-    with ThreadedChecksum(sealed=sealed) as beside:
+    with ThreadedChecksum(fast=fast) as beside:
         for block in parts:
             beside.add(block)
         return beside.total()
 
 
 def is_large(size: int) -> bool:
-    """Return whether a seal over so many bytes saves more than the loading of what makes it."""
+    """Return whether a fast checksum over so many bytes saves more than the loading of what makes it."""
     return size >= _LARGE
 
 
@@ -166,11 +166,11 @@ class Comparison(Protocol):
 
 
 def comparison_with(expected: Checksum) -> Comparison:
-    """Return what compares bytes with a sum: by its seal, where it has one, else by SHA-256 in a second thread."""
-    sealing = FastChecksumBuilder.begin(expected.seal.secret) if expected.seal else None
-    if expected.seal is None or sealing is None:
+    """Return what compares bytes with a sum: by its fast checksum if it has one, else by SHA-256 in a second thread."""
+    builder = FastChecksumBuilder.begin(expected.fast_checksum.secret) if expected.fast_checksum else None
+    if expected.fast_checksum is None or builder is None:
         return _BySum(expected)
-    return _ByFastChecksum(sealing, expected.seal)
+    return _ByFastChecksum(builder, expected.fast_checksum)
 
 
 class _BySum(ThreadedChecksum):
@@ -183,8 +183,8 @@ class _BySum(ThreadedChecksum):
 
 
 class _ByFastChecksum:
-    def __init__(self, sealing: FastChecksumBuilder, expected: FastChecksum) -> None:
-        self._fast = sealing
+    def __init__(self, builder: FastChecksumBuilder, expected: FastChecksum) -> None:
+        self._fast = builder
         self._expected = expected
 
     def __enter__(self) -> Self:

@@ -61,7 +61,7 @@ _WITHOUT_DIGEST = "0" * 64
 
 
 def describe(scope: Scope, planned: Planned, marks: Sequence[StateMark], shard: Shard) -> PlanDocument:
-    """Return the sealed document of a plan made now; `marks` say where the journal of each partition ends."""
+    """Return the document of a plan made now, with its digest; `marks` say where the journal of each partition ends."""
     program = tool()
     document = PlanDocument(
         plan_version=PLAN_VERSION,

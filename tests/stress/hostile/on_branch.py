@@ -157,7 +157,7 @@ _FORGED: tuple[Callable[[dict[str, Any]], object], ...] = (
 
 
 def _plan(folder: Path, random: Random) -> Iterator[str]:
-    """Have a plan run that a stranger made, with a sound seal."""
+    """Have a plan run that a stranger made, with a right digest."""
     checkout, _ = _places(folder)
     (checkout / "train.csv").write_text(_DATA, encoding="utf-8")
     (checkout / "loop").symlink_to("loop")

@@ -328,7 +328,7 @@ def test_a_plan_tells_when_it_was_made_and_where_the_state_stood() -> None:
 
 
 def forged(change: Callable[[dict[str, Any]], object]) -> None:
-    """Change the plan and seal it again, as anybody can."""
+    """Change the plan and its digest, as anybody can."""
     value = json.loads(KEPT.read_bytes())
     change(value)
     del value["sha256"]

@@ -174,18 +174,18 @@ def test_release_removes_the_spool_and_never_the_users_file(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("evaluation", ["eval.csv", None])
-@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize("fast", [True, False])
 def test_a_file_that_changes_between_check_and_packing_is_not_packed(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, evaluation: str | None, *, sealed: bool
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, evaluation: str | None, *, fast: bool
 ) -> None:
-    monkeypatch.setattr("runner.lib.checksums._LARGE", 1 if sealed else 1 << 40)
+    monkeypatch.setattr("runner.lib.checksums._LARGE", 1 if fast else 1 << 40)
     desk.write("day1.csv", TRAIN)
     desk.write("day2.csv", EVAL)
     desk.write("eval.csv", EVAL + b"1,2,3\n")
     resolved = resolve(desk.joined(evaluation=evaluation))
     found = FileCache().metadata(resolved.train)
     beside = FileCache().metadata(resolved.eval) if resolved.eval else None
-    assert (found.seal is not None) == sealed
+    assert (found.fast_checksum is not None) == fast
     desk.write("day2.csv", EVAL.replace(b"red", b"tan", 1))
     with pytest.raises(ModelError, match=r"day1\.csv \+ 1 more changed while the run was at work"):
         package.package(resolved, found, beside, desk.spool, FACTS.archive)
@@ -260,7 +260,7 @@ def test_what_is_large_gets_a_seal_over_the_bytes_that_are_sent(desk: Desk, monk
         monkeypatch.setattr("runner.lib.checksums._LARGE", limit)
         for dataset in datasets:
             upload = desk.prepare(dataset).upload
-            assert (upload.content.seal is not None) == (limit == 1)
+            assert (upload.content.fast_checksum is not None) == (limit == 1)
             with comparison_with(upload.content) as compared:
                 compared.add(path_of(upload).read_bytes())
                 assert compared.agrees()

@@ -15,10 +15,10 @@ def agrees(expected: Checksum, *parts: bytes) -> bool:
         return compared.agrees()
 
 
-@pytest.mark.parametrize("sealed", [False, True])
-def test_the_same_bytes_agree_however_they_are_cut_and_no_others_do(sealed: bool) -> None:
-    expected = sum_of([CONTENT], sealed=sealed)
-    assert (expected.seal is not None) == sealed
+@pytest.mark.parametrize("fast", [False, True])
+def test_the_same_bytes_agree_however_they_are_cut_and_no_others_do(fast: bool) -> None:
+    expected = sum_of([CONTENT], fast=fast)
+    assert (expected.fast_checksum is not None) == fast
     assert agrees(expected, CONTENT)
     assert agrees(expected, CONTENT[:7], CONTENT[7:3001], CONTENT[3001:])
     assert not agrees(expected, CONTENT[:-1])
@@ -29,13 +29,13 @@ def test_the_same_bytes_agree_however_they_are_cut_and_no_others_do(sealed: bool
 
 
 def test_a_seal_changes_nothing_of_the_sum_and_shows_nothing_of_its_secret() -> None:
-    sealed, again = (sum_of([CONTENT[:9], CONTENT[9:]], sealed=True) for _ in range(2))
-    assert sealed == sum_of([CONTENT]) == Checksum(sha256=hashlib.sha256(CONTENT).hexdigest(), bytes=len(CONTENT))
-    assert sealed.seal is not None
-    assert again.seal is not None
-    assert sealed.seal.secret != again.seal.secret
-    assert repr(sealed.seal) == "FastChecksum()"
-    assert "Seal" not in repr(sealed)
+    fast, again = (sum_of([CONTENT[:9], CONTENT[9:]], fast=True) for _ in range(2))
+    assert fast == sum_of([CONTENT]) == Checksum(sha256=hashlib.sha256(CONTENT).hexdigest(), bytes=len(CONTENT))
+    assert fast.fast_checksum is not None
+    assert again.fast_checksum is not None
+    assert fast.fast_checksum.secret != again.fast_checksum.secret
+    assert repr(fast.fast_checksum) == "FastChecksum()"
+    assert "fast" not in repr(fast)
 
 
 @pytest.mark.parametrize("gone_at", ["first", "second"])
@@ -43,8 +43,8 @@ def test_without_the_package_that_seals_sha_256_compares(monkeypatch: pytest.Mon
     gone = ("xxhash", None)
     if gone_at == "first":
         monkeypatch.setitem(sys.modules, *gone)
-    expected = sum_of([CONTENT], sealed=True)
+    expected = sum_of([CONTENT], fast=True)
     monkeypatch.setitem(sys.modules, *gone)
-    assert (expected.seal is None) == (gone_at == "first")
+    assert (expected.fast_checksum is None) == (gone_at == "first")
     assert agrees(expected, CONTENT)
     assert not agrees(expected, CONTENT[::-1])

@@ -1,4 +1,4 @@
-"""Plans to test with: sealed, and varied key by key."""
+"""Plans to test with: with their digest, and varied key by key."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def model(name: str = "churn", action: Action = Action.RETRAIN, **changes: Any) 
 
 
 def document(**changes: Any) -> PlanDocument:
-    """Return a sealed plan of one model, with other values where they are given."""
+    """Return a plan of one model with its digest, with other values where they are given."""
     made = PlanDocument(
         plan_version=1,
         tool=Tool(name="retrain-runner", version="0.1.0"),

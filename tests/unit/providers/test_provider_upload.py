@@ -32,9 +32,9 @@ def data(tmp_path: Path) -> Path:
 
 
 def upload(
-    client: Client, url: str, file: Path, content: bytes = CONTENT, *, sealed: bool = False, **more: Any
+    client: Client, url: str, file: Path, content: bytes = CONTENT, *, fast: bool = False, **more: Any
 ) -> Effect:
-    return client.upload(Secret(url), local(file), content=sum_of([content], sealed=sealed), **more)
+    return client.upload(Secret(url), local(file), content=sum_of([content], fast=fast), **more)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
@@ -59,10 +59,10 @@ def test_any_2xx_after_the_whole_body_is_done_and_the_store_got_exactly_the_file
     ]
 
 
-@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK])
 def test_sizes_around_a_block_arrive_whole(
-    serve: Serve, make_client: MakeClient, tmp_path: Path, size: int, sealed: bool
+    serve: Serve, make_client: MakeClient, tmp_path: Path, size: int, fast: bool
 ) -> None:
     def behave(peer: Any) -> None:
         peer.request()
@@ -73,7 +73,7 @@ def test_sizes_around_a_block_arrive_whole(
     file.write_bytes(b"x" * size)
     told: list[int] = []
     watch = UploadWatch(sent=told.append, may_end=lambda: True)
-    assert isinstance(upload(make_client(), server.url + "/a?b", file, b"x" * size, watch=watch, sealed=sealed), Done)
+    assert isinstance(upload(make_client(), server.url + "/a?b", file, b"x" * size, watch=watch, fast=fast), Done)
     assert server.received[0].partition(b"\r\n\r\n")[2] == b"x" * size
     assert told[-1] == size
     assert told == sorted(set(told))
@@ -598,10 +598,10 @@ def shrink(file: Path) -> None:
         opened.truncate(2 * BLOCK)
 
 
-@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("change", [change_a_byte, grow, shrink])
 def test_a_file_that_changes_while_it_is_sent_never_becomes_a_whole_body(
-    serve: Serve, make_client: MakeClient, data: Path, change: Callable[[Path], None], sealed: bool
+    serve: Serve, make_client: MakeClient, data: Path, change: Callable[[Path], None], fast: bool
 ) -> None:
     server = serve(lambda peer: peer.request())
     changes = iter([change])
@@ -611,7 +611,7 @@ def test_a_file_that_changes_while_it_is_sent_never_becomes_a_whole_body(
             one(data)
 
     watch = UploadWatch(sent=sent, may_end=lambda: True)
-    effect = upload(make_client(), server.url + SIGNED, data, watch=watch, sealed=sealed)
+    effect = upload(make_client(), server.url + SIGNED, data, watch=watch, fast=fast)
     assert isinstance(effect, Rejected)
     assert (effect.kind, effect.reason, effect.permanent) == (Kind.DATA, "store", True)
     server.settle()
@@ -620,13 +620,13 @@ def test_a_file_that_changes_while_it_is_sent_never_becomes_a_whole_body(
     assert BLOCK <= len(body) < len(CONTENT)
 
 
-@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("fast", [False, True])
 def test_another_content_of_the_same_size_never_becomes_a_whole_body(
-    serve: Serve, make_client: MakeClient, data: Path, sealed: bool
+    serve: Serve, make_client: MakeClient, data: Path, fast: bool
 ) -> None:
     data.write_bytes(CONTENT[::-1])
     server = serve(lambda peer: peer.request())
-    effect = upload(make_client(), server.url + SIGNED, data, sealed=sealed)
+    effect = upload(make_client(), server.url + SIGNED, data, fast=fast)
     assert isinstance(effect, Rejected)
     server.settle()
     assert len(server.received[0].partition(b"\r\n\r\n")[2]) < len(CONTENT)
