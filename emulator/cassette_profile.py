@@ -73,7 +73,7 @@ class _Player:
         )
 
     def result(self) -> dict[str, Any]:
-        """Return the recorded result, where there is one."""
+        """Return the recorded result, if any."""
         found = [exchange for exchange in self._of(Call.DOWNLOAD) if exchange.status == 200 and self._body(exchange)]
         if not found:
             return {}

@@ -13,7 +13,7 @@ from emulator.profile import IdForm
 
 
 class Phase(StrEnum):
-    """Where a retrain job stands, in the service's status words.
+    """The status of a retrain job, in the service's words.
 
     Documented is `job_finished` alone. The others are assumptions: a job can be read before its upload is complete and
     says `waiting_for_upload`, then `training`; a training that cannot be done ends as `job_failed`.
@@ -69,7 +69,7 @@ def shown_id(retrain_job_id: str, form: IdForm) -> str | int:
 
 
 def stored_id(text: str, form: IdForm) -> str:
-    """Return the id under which a job is kept, for the text of a request; what is no such id stays as it is."""
+    """Return the id under which a job is kept, for the text of a request; any other text stays as it is."""
     if form == "uuid" and len(text) == 36:
         return text.replace("-", "")
     if form == "integer" and text.isascii() and text.isdigit() and len(text) < 20:

@@ -1,4 +1,4 @@
-"""An emulator of one's own for the length of a run, as a process of its own."""
+"""An emulator for the length of a run, in a separate process."""
 
 import os
 import selectors

@@ -90,7 +90,7 @@ class LabelSet:
         return ends[b""]
 
     def kind(self) -> Literal["number", "text"] | None:
-        """Return what the values are; None where there is none."""
+        """Return the kind of the values, or None without a value."""
         if not self._values:
             return None
         return "number" if self.text is None else "text"
@@ -108,7 +108,7 @@ class LabelSet:
         return {value.decode(encoding, "replace"): count for value, count in self._counts.items() if value and count}
 
     def shares(self, encoding: str) -> dict[str, float]:
-        """Return the share of each label, where there are few."""
+        """Return the share of each label, if there are few labels."""
         counts = self.counts(encoding)
         total = sum(counts.values())
         few = counts if len(counts) <= _FEW_NUMBERS else {}

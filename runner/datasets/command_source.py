@@ -28,7 +28,7 @@ class CommandOutput(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """Return a name for it: a command has none."""
+        """Return a name for it, because a command has no name."""
         return "data.csv"
 
     @property
@@ -92,7 +92,7 @@ class CommandSource:
 
 
 def _stamp(source: Source) -> str | None:
-    """Return what the version command prints, where there is one."""
+    """Return what the version command prints, if there is such a command."""
     if source.version_command is None:
         return None
     printed = bytearray()

@@ -280,7 +280,7 @@ _CSV, _TSV = ",", "\t"
 
 
 def foreign_content(begin: bytes, delimiter: str) -> str | None:
-    """Return what the file is and what to do about it, as the end of a sentence; None where it seems to be a table.
+    """Return what the file is and what to do about it, as the end of a sentence, or None if it seems to be a table.
 
     Args:
         begin: the first bytes of the file, some KiB.

@@ -88,7 +88,7 @@ def _without_tail(part: DataFile, raw: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def line_end(text: bytes) -> bytes:
-    """Return the text's first line end, LF or CRLF; LF when it has none."""
+    """Return the text's first line end, LF or CRLF; LF without a line end."""
     at = text.find(b"\n")
     return b"\r\n" if at > 0 and text[at - 1 : at] == b"\r" else b"\n"
 

@@ -40,7 +40,7 @@ class ObjectStoreError(Exception):
 
 
 class ObjectInfo(Struct, frozen=True, kw_only=True):
-    """What a store says of an object. `etag` is None where it names no strong one, `version` where it tells none.
+    """What a store says of an object. `etag` is None without a strong ETag, `version` without a version.
 
     `modified` is in ns since the epoch, by the store's clock, in whole seconds or finer.
     """

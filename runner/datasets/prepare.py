@@ -40,7 +40,7 @@ def check_data(
     Args:
         dataset: the manifest's entry.
         checks: what to ask of the data, and whether trouble stops, warns or is not looked for.
-        reference: the data that it is compared with, where there is any.
+        reference: the data that it is compared with, if any.
         expected_sha256: the dataset's digest when the run was planned, when it was.
         readings: reads the files, or knows what was found in them before.
 

@@ -40,7 +40,7 @@ class Copy:
         os.close(self._handle)
 
     def open(self) -> BinaryIO:
-        """Open it for reading, unbuffered; each one who opens it has a place of their own in it."""
+        """Open it for reading, unbuffered; each reader has a separate position in it."""
         return cast("BinaryIO", _CopyReader(self))
 
     def read_at(self, start: int, size: int) -> bytes:
@@ -165,7 +165,7 @@ class DataFile(Protocol):
 
     @property
     def local(self) -> Path | None:
-        """Return where it is on this machine; None where its bytes come from elsewhere."""
+        """Return where it is on this machine, or None if its bytes come from elsewhere."""
 
     @property
     def outside(self) -> bool:
@@ -177,7 +177,7 @@ class DataFile(Protocol):
 
     @property
     def content_id(self) -> tuple[int | str, ...] | None:
-        """Return what names this content, without reading it; None where nothing does.
+        """Return what names this content, without reading it, or None if nothing does.
 
         That of a local file is believed only if the file was not changed while, or just before, it was read.
         """

@@ -45,7 +45,7 @@ _AGAIN = "Run again, or check the address and the network."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebFile:
-    """One file as it was found. `length` is None where its server does not tell its length, `etag` where no strong one.
+    """One file as it was found. `length` is None if its server does not state it, `etag` without a strong ETag.
 
     Without either it is fetched once a run: the copy is the file. `key` tells addresses apart that look the same.
     """
@@ -75,7 +75,7 @@ class WebFile:
 
     @property
     def content_id(self) -> tuple[int | str, ...] | None:
-        """Return its address with its ETag and length; None where each reading may give another content."""
+        """Return its address with its ETag and length, or None if each reading may give another content."""
         return None if self.etag is None or self.length is None else ("web", self.shown, self.etag, self.length)
 
     def open(self) -> BinaryIO:

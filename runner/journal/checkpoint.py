@@ -267,7 +267,7 @@ def _models(part: memoryview) -> Iterator[_Model]:
 
 
 def stored_progress(blobs: Blobs, mark: Mark) -> Progress | None:
-    """Return the progress in a checkpoint; None where it is not as it was written."""
+    """Return the progress in a checkpoint, or None if it is not as it was written."""
     content = _content(blobs, mark)
     if content is None:
         return None

@@ -51,7 +51,7 @@ class HeadFile:
         self._handle: int | None = None
 
     def read(self) -> Head | None:
-        """Return the note, or None where there is none yet: a full disk or a kill leaves the first one empty.
+        """Return the note, or None if there is none yet: a full disk or a kill leaves the first one empty.
 
         Raises:
             OSError: it cannot be read.
@@ -169,7 +169,7 @@ class Heads:
 
 
 def outside(lineage: str) -> Path | None:
-    """Return where the user's own note of a journal lies, or None where the environment names no place for it."""
+    """Return the path of the user's own note of a journal, or None if the environment names no place for it."""
     named, home = os.environ.get("XDG_STATE_HOME", ""), os.environ.get("HOME", "")
     root = Path(named) if Path(named).is_absolute() else Path(home) / ".local" / "state"
     return root / "retrain" / "heads" / lineage if root.is_absolute() and lineage else None

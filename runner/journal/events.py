@@ -453,7 +453,7 @@ class ApprovalRecorded(_Fact, frozen=True, kw_only=True, tag="approval_recorded"
 class RollbackDecided(_Fact, frozen=True, kw_only=True, tag="rollback_decided"):
     """A person decided to switch back from the incumbent to a job that has served before.
 
-    `from_job_id` is None where the incumbent was adopted and no job of this project. `unverified` says what nobody has
+    `from_job_id` is None if the incumbent was adopted and no job of this project. `unverified` says what nobody has
     made sure of, one plain phrase each.
     """
 

@@ -239,7 +239,7 @@ class StateFolder:
             )
 
     def copied_from(self) -> str | None:
-        """Return the address of the state that this is a copy of; None where it is a state of its own.
+        """Return the address of the state that this is a copy of, or None if it is not a copy.
 
         Raises:
             StateError: the note of it cannot be read.

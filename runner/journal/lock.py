@@ -60,7 +60,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Held(Struct, frozen=True, kw_only=True):
-    """A lock that is held; `holder` is None where whoever holds it left no note that can be read."""
+    """A lock that is held; `holder` is None if whoever holds it left no note that can be read."""
 
     holder: Holder | None
 
@@ -135,7 +135,7 @@ def _lease(folder: StateFolder) -> FileLease:
 
 
 def current_holder(folder: StateFolder) -> Held | None:
-    """Return who holds the lock, or None where nobody does.
+    """Return who holds the lock, or None if nobody does.
 
     The lock itself is asked: the operating system took it from a process that is gone, whatever note that left.
 
@@ -158,7 +158,7 @@ def current_holder(folder: StateFolder) -> Held | None:
 
 
 def read_holder(folder: StateFolder) -> Holder | None:
-    """Return the note of who took the lock last, or None where there is none; only a held lock makes it true."""
+    """Return the note of who took the lock last, or None if there is none; only a held lock makes it true."""
     try:
         with open_file(folder.holder) as file:
             return msgspec.json.decode(read_up_to(file, _LARGEST_NOTE), type=Holder)
@@ -167,7 +167,7 @@ def read_holder(folder: StateFolder) -> Holder | None:
 
 
 def _living(holder: Holder | None) -> Holder | None:
-    """Return the holder of a lock that is held, or None where the note is of a process that has ended.
+    """Return the holder of a lock that is held, or None if the note is of a process that has ended.
 
     Who holds it then has not told of itself yet, or only looks.
     """
@@ -175,7 +175,7 @@ def _living(holder: Holder | None) -> Holder | None:
 
 
 def _started(pid: int) -> int | None:
-    """Return when a process began, in ticks since the system did; None where the system does not tell."""
+    """Return when a process began, in ticks since the system did, or None if the system does not tell."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return int(fields[19])

@@ -100,7 +100,7 @@ class Evidence(Protocol):
 
 
 class StateEvidence:
-    """The state itself; `folder` is None where it is elsewhere than in a folder of this machine."""
+    """The state itself; `folder` is None if it is elsewhere than in a folder of this machine."""
 
     def __init__(self, state: StateStore) -> None:
         self.state = state

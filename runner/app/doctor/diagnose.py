@@ -105,7 +105,7 @@ def _has(task: Task, metric: str) -> bool:
 
 
 def _unseen(metrics: list[str], progress: ModelProgress) -> tuple[str, list[str]] | None:
-    """Return the newest judged job, and the metrics that its result did not have; None where it had all."""
+    """Return the newest judged job, and the metrics that its result did not have, or None if it had all."""
     judged = next((job for job in progress.newest_jobs if job.decided is not None), None)
     if judged is None or judged.decided is None:
         return None

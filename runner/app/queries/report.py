@@ -156,7 +156,7 @@ def write_report(file: Path, content: bytes, *, state: str = DEFAULT) -> None:
 
 
 def run_shown(state: str, run_id: str) -> str | None:
-    """Return how the folder of a run's files is named to people; None where they are in partitions."""
+    """Return how the folder of a run's files is named to people, or None if they are in partitions."""
     return open_state(state).blobs.shown(f"runs/{run_id}") if len(partitions_of(state)) == 1 else None
 
 
