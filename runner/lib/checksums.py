@@ -36,7 +36,7 @@ class FastChecksum:
 
 
 class FastChecksumBuilder:
-    """A FastChecksum that grows block by block. Two over the same bytes are equal when they were given the same secret."""
+    """A FastChecksum that grows block by block. Two over the same bytes are equal if they have the same secret."""
 
     def __init__(self, xxhash: Any, secret: bytes) -> None:
         self._secret = secret

@@ -1,7 +1,7 @@
 """A plan as it is in a file: what was planned, and everything it was planned from. Pure.
 
-The file's form is `schemas/plan.schema.json`. `sha256` is its digest: a plan whose other values were changed afterwards is
-refused. The digest is not a signature; whoever may run a plan may also make one.
+The file's form is `schemas/plan.schema.json`. `sha256` is its digest: a plan whose other values were changed afterwards
+is refused. The digest is not a signature; whoever may run a plan may also make one.
 """
 
 from collections.abc import Iterator, Sequence
