@@ -25,6 +25,7 @@ from runner.execute.model_run import ModelRun, Recorder
 from runner.execute.workflow import model_workflow
 from runner.http.objects.address import ObjectAddress
 from runner.http.objects.bucket import Bucket, Item
+from runner.journal.chain import Link
 from runner.journal.checkpoint import read_progress
 from runner.journal.events import ModelsMoved
 from runner.journal.folder_store import FolderBlobs
@@ -40,6 +41,7 @@ from tests.stress.simulated_time import START, Timeline
 
 PARTITIONS = 4
 LIFE = timedelta(minutes=2)
+LOST = 0.01  # share of the commits without an answer
 
 
 class StoreAwayError(OSError):
@@ -183,7 +185,11 @@ def _made(folder: Path) -> Path:
 
 @dataclass(slots=True, kw_only=True)
 class ShardedRun(SimulatedRun):
-    """A run of one share. `locked` says that another run held one of its partitions."""
+    """A run of one share.
+
+    `locked` says that another run held one of its partitions, `in_doubt` that a commit was not answered, `lost` that it
+    stopped when it held its partitions no longer.
+    """
 
     fleet: Fleet
     shard: Shard
@@ -191,6 +197,7 @@ class ShardedRun(SimulatedRun):
     held: dict[int, SimulatedLease] = field(default_factory=dict)
     asleep: bool = False
     locked: bool = False
+    in_doubt: bool = False
     lost: bool = False
 
     def sleep(self, seconds: float) -> None:
@@ -305,10 +312,8 @@ class LateCommitter(Executor):
         }
 
         def land(number: int) -> None:
-            recorder = self._recorders[number]
             try:
-                written.append((recorder, recorder.write(pieces[number])))
-                run.fleet.landed(number, run)
+                written.append((self._recorders[number], self._written(number, pieces[number])))
             except StateError as error:
                 refused.append(error)
             if len(written) + len(refused) == len(pieces):
@@ -329,6 +334,25 @@ class LateCommitter(Executor):
         for number in pieces:
             run.time.after(self._seconds(), partial(land, number))
         return future
+
+    def _written(self, number: int, records: Sequence[tuple[str, Record]]) -> Sequence[Link]:
+        """Write records; raise a StateError where the journal refuses them, or no try was answered."""
+        run = self._run
+        arrives, answered = self._fate()
+        links = self._recorders[number].write(records) if arrives else ()
+        if arrives:
+            run.fleet.landed(number, run)
+        if not answered:
+            run.in_doubt = True
+            raise StateError("Whether the commit arrived is unknown.", hint="The next run reads it.")
+        return links
+
+    def _fate(self) -> tuple[bool, bool]:
+        """Return whether a commit arrives, and whether its answer does; after all tries of a run it may not."""
+        rng = self._run.rng
+        if self._run.service.healed or rng.random() >= LOST:
+            return True, True
+        return rng.random() < 0.5, False
 
     def _seconds(self) -> float:
         rng = self._run.rng

@@ -160,7 +160,8 @@ class ShardedHistory(History):
         assert isinstance(run, ShardedRun), "this history has no others"
         self.troubles["fenced"] += 1
         late = [at for number in run.held for at in self.fleet.late[number] if at >= run.began_at]
-        if not run.lost and not late:
+        self.troubles["commits in doubt"] += run.in_doubt
+        if not run.lost and not run.in_doubt and not late:
             self.found.append(f"I4: {run.run_id} held its leases and met another writer: {run.fenced}")
 
     def _progress(self) -> Progress:
