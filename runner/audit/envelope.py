@@ -4,15 +4,19 @@ import base64
 import binascii
 import hashlib
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from runner.errors import UsageError
 from runner.lib.canonical_json import canonical_bytes
+
+if TYPE_CHECKING:  # from an extra, loaded when first used
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _OPENSSH_PRIVATE = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _OPENSSH_PUBLIC = b"ssh-"
@@ -70,17 +74,16 @@ class SigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature's 64 bytes; the same message gives the same ones."""
-        signature: bytes = self._key().sign(message)
-        return signature
+        return self._key().sign(message)
 
     def pem(self) -> bytes:
         """Return the key as unencrypted PKCS #8 PEM, for a file that its owner alone can read."""
         forms = _serialization()
-        pem: bytes = self._key().private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
-        return pem
+        return self._key().private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
 
-    def _key(self) -> Any:
-        return _ed25519().Ed25519PrivateKey.from_private_bytes(self.seed)
+    def _key(self) -> "Ed25519PrivateKey":
+        key: Ed25519PrivateKey = _ed25519().Ed25519PrivateKey.from_private_bytes(self.seed)
+        return key
 
 
 def new_key() -> SigningKey:
@@ -124,7 +127,7 @@ def read_public_key(content: bytes) -> PublicKey:
     return PublicKey(raw=key.public_bytes_raw())
 
 
-def _loaded(load: Any, *arguments: Any) -> Any:
+def _loaded(load: Callable[..., object], *arguments: object) -> object:
     unsupported = _library("exceptions").UnsupportedAlgorithm
     try:
         return load(*arguments)
@@ -134,15 +137,15 @@ def _loaded(load: Any, *arguments: Any) -> Any:
         raise NotAKeyError("it is not in a form that can be read") from None
 
 
-def _ed25519() -> Any:
+def _ed25519() -> ModuleType:
     return _library("hazmat.primitives.asymmetric.ed25519")
 
 
-def _serialization() -> Any:
+def _serialization() -> ModuleType:
     return _library("hazmat.primitives.serialization")
 
 
-def _library(module: str) -> Any:
+def _library(module: str) -> ModuleType:
     try:
         return importlib.import_module(f"cryptography.{module}")
     except ImportError:

@@ -11,8 +11,8 @@ import os
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,7 +38,7 @@ class FastChecksum:
 class FastChecksumBuilder:
     """A FastChecksum that grows block by block. Two over the same bytes are equal if they have the same secret."""
 
-    def __init__(self, xxhash: Any, secret: bytes) -> None:
+    def __init__(self, xxhash: ModuleType, secret: bytes) -> None:
         self._secret = secret
         self._hash = xxhash.xxh3_128(seed=int.from_bytes(secret, "big"))
 
