@@ -17,11 +17,12 @@ from tests.fakes.loopback_port import Moment
 from tests.fakes.postgres_server import Cut, one_server
 from tests.fakes.preloaded import Preloaded, preloaded
 from tests.fakes.unreliable_s3 import Fault
-from tests.stress import empty_machines, machines_on_postgres
+from tests.stress import empty_machines, machines_on_postgres, shard_machines
 from tests.stress.figure import Figure
 
 _LANES = 2 * (os.cpu_count() or 1)  # most of a trial's time is waiting
 _HISTORIES = 300  # of kills at random
+_SHARDED = 100  # histories of shards in each kind of place
 _COMMITS = 12  # of a run
 _APPROVAL, _PUSH = 57, 30  # requests of these commands
 _MOMENTS: tuple[Fault, ...] = ("unsent", "lost")  # killed before the store's effect, and after it
@@ -50,6 +51,7 @@ def measure(count: int | None) -> Iterator[Figure]:
     yield figure("killed at each request to an object store", kills(first, later), count)
     yield figure("a decision or a push killed at each request", commands(), count)
     yield figure("killed at random, empty machines", histories(), count)
+    yield figure("shards killed at random, then others of another number", sharded(), count)
     yield figure("a killed run's commit arrives late", late_commits(), count)
     yield figure("a store that misbehaves at each request", misbehaviours(first), count)
     yield figure("every third answer of the store lost", lost_answers(), count)
@@ -89,6 +91,18 @@ def histories() -> list[Trial]:
     """Return histories of one to four kills, each from a seed."""
     return [
         Trial(name=f"seed {seed}", play=partial(empty_machines.killed_often, seed=seed)) for seed in range(_HISTORIES)
+    ]
+
+
+def sharded() -> list[Trial]:
+    """Return histories of shards that are killed while others work, each from a seed, in each kind of place."""
+    return [
+        Trial(
+            name=f"shards in a {place}, seed {seed}",
+            play=partial(shard_machines.killed_and_sharded_anew, seed=seed, place=place),
+        )
+        for seed in range(_SHARDED)
+        for place in shard_machines.places()
     ]
 
 

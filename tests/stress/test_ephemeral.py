@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from tests.stress import empty_machines
+from tests.stress import empty_machines, shard_machines
 from tests.stress.suite_ephemeral import Trial, figure
 
 
@@ -16,6 +16,12 @@ def test_killed_runs_and_a_misbehaving_store_train_and_switch_once() -> None:
             Trial(name="said to exist", play=partial(empty_machines.misbehaved, number=15, fault="exists")),
         ],
     )
+    assert done.violations == 0, done.detail
+
+
+def test_killed_shards_are_continued_by_others_of_another_number() -> None:
+    play = partial(shard_machines.killed_and_sharded_anew, seed=507, place="folder")
+    done = figure("shards", [Trial(name="one history", play=play)])
     assert done.violations == 0, done.detail
 
 

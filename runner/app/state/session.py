@@ -163,7 +163,7 @@ class Session(Struct, frozen=True, kw_only=True):
         """Return what to store at the end of this run, if more happened since the last time than it costs to write."""
         head, before = self.progress.head, self.progress.checkpoint_at
         few = head is not None and before is not None and head[0] - before < len(self.progress.models)
-        if few or run_id != self.run_id:
+        if few or run_id != next(reversed(self.progress.runs)):
             return None
         limits = PolicyLimits()
         return cut(self.progress, lambda model, job: chart(model, job, limits))

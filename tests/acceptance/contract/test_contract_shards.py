@@ -15,6 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from runner.app.state.open_state import open_state
+from runner.journal.checkpoint import FILES
 from runner.journal.partitions import home_by_name
 from tests.acceptance.contract.contract_project import Finished, Project, finish, rows, wait_for_training
 from tests.fakes.cut_journal import cut, events_of
@@ -451,6 +452,7 @@ def test_what_a_kill_left_in_a_partition_without_a_model_is_closed_by_the_next_r
     log.append([draft(run_started(), model=None)])
     log.settle()
     log.close()
+    part.blobs.put(FILES[0], [b"a checkpoint that the killed run had no time to record"])
     shards.ended("run", "models.yaml", "--select", NAMES[0])
     assert "is running or was cut off" not in shards.ended("verify").out
     assert "stopped by `lost`" in shards.ended("report", RUN, "--format", "markdown").out
