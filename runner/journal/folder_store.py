@@ -231,7 +231,7 @@ class FolderStore(Struct, frozen=True):
         if not self.is_begun() and self.arriving().folder.journal.exists():
             raise StateError(
                 f"The copy of a state in {self.arriving().folder.root} is not {self.folder.root} yet, because "
-                "`retrain state migrate` or `pull` was interrupted.",
+                "the move or the copy was interrupted.",
                 hint="Run the same command again; it continues.",
             )
 
