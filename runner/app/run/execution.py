@@ -15,6 +15,7 @@ from emulator.launch import running_emulator
 from runner.app.planning.scope import Scope
 from runner.app.planning.service_access import EmulatorKeys, ManifestKeys
 from runner.app.provenance import ApprovalProvenance
+from runner.app.run.side_by_side import in_each
 from runner.app.service import call_threads, connected
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
@@ -31,14 +32,12 @@ from runner.journal.events import DecisionTaken, ModelFinished
 from runner.journal.folder import ANSWERS
 from runner.journal.progress import Progress
 from runner.lib.atomic_files import open_new, write_whole
-from runner.lib.parallel import map_in_threads
 from runner.lib.paths import refuse_link_out
 from runner.lib.secrets import Redactor
 from runner.plan.model_plan import ModelPlan, PlanStage
 from runner.providers.base import Provider
 from runner.providers.kept_answers import AnswerFile
 
-_PARTITIONS_AT_ONCE = 16  # whose commits are requests at the same time
 _STAGES = 2  # threads for heavy stages beside the uploads
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -77,8 +76,12 @@ class ExecutionResult(Struct, frozen=True, kw_only=True):
     internal_errors: tuple[Exception, ...]
 
 
-def execute(sessions: Sequence[Session], job: ExecutionRequest) -> ExecutionResult:
+def execute(
+    sessions: Sequence[Session], job: ExecutionRequest, first: Callable[[Session], None] | None = None
+) -> ExecutionResult:
     """Take every planned model to its outcome; each is in the session of its partition.
+
+    `first` writes what a session's journal is to have before that.
 
     Raises:
         StateError: the journal cannot be written any more.
@@ -87,8 +90,8 @@ def execute(sessions: Sequence[Session], job: ExecutionRequest) -> ExecutionResu
     with ExitStack() as stack:
         for plan in job.plans:
             job.listener(plan.model, Planned(stages=plan.stages))
-        inboxes = [job.inbox(session, job) for session in sessions] if job.inbox is not None else []
-        waiting = [inbox.pending() for inbox in inboxes]
+        inboxes = {session.partition: job.inbox(session, job) for session in sessions} if job.inbox is not None else {}
+        waiting = in_each(sessions, partial(_begin, inboxes, first))
         needs_service = any(waiting) or any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(sessions[0], job)) if needs_service else ""
         redactor = Redactor()
@@ -109,7 +112,7 @@ def execute(sessions: Sequence[Session], job: ExecutionRequest) -> ExecutionResu
             on_idle=partial(_use_idle, executors),
         )
         with _stopping(coordinator):
-            desks = list(zip(inboxes, contexts.values(), strict=False))
+            desks = list(zip(inboxes.values(), contexts.values(), strict=False))
             watch = (
                 watch_inbox(coordinator, desks, waiting) if desks and needs_service else None
             )  # else it ends at once
@@ -124,6 +127,18 @@ def execute(sessions: Sequence[Session], job: ExecutionRequest) -> ExecutionResu
         stopped=coordinator.stopped,
         internal_errors=tuple(bug for context in contexts.values() for bug in context.internal_errors),
     )
+
+
+def _begin(
+    inboxes: Mapping[str, Decisions[Any]], first: Callable[[Session], None] | None, session: Session
+) -> Sequence[Any]:
+    """Let a session write what comes first, and return what waits in its inbox, which is looked at meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        inbox = inboxes.get(session.partition)
+        waiting = pool.submit(inbox.pending) if inbox is not None else None
+        if first is not None:
+            first(session)
+        return waiting.result() if waiting is not None else ()
 
 
 def try_recording(path: Path) -> None:
@@ -167,10 +182,8 @@ def _commit(sessions: Sequence[Session], job: ExecutionRequest, records: Sequenc
     alone = sessions[0].partition
     of_each = [[record for record in records if job.homes.get(record[0], alone) == one.partition] for one in sessions]
     pairs = [(session, own) for session, own in zip(sessions, of_each, strict=True) if own]
-    if len(pairs) > 1 and sessions[0].state.folder is None:  # then each is a request
-        written = map_in_threads(lambda pair: pair[0].recorder.write(pair[1]), pairs, _PARTITIONS_AT_ONCE)
-    else:
-        written = [session.recorder.write(own) for session, own in pairs]
+    own_of = {session.partition: own for session, own in pairs}
+    written = in_each([session for session, _ in pairs], lambda held: held.recorder.write(own_of[held.partition]))
 
     def known() -> None:
         for (session, _), links in zip(pairs, written, strict=True):
