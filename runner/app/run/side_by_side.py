@@ -1,4 +1,4 @@
-"""The partitions that a run holds: asked for, written to and let go of side by side where that is waiting for a store."""
+"""The partitions that a run holds: asked for, written to and let go of side by side, where that is waiting."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -21,11 +21,11 @@ def in_each(sessions: Sequence[Session], work: Callable[[Session], T]) -> list[T
     return map_in_threads(work, sessions, _AT_ONCE)
 
 
-Hold = Callable[[timedelta], AbstractContextManager[Session]]  # holds a partition, after waiting so long for it
+Hold = Callable[[timedelta], AbstractContextManager[T]]  # holds a partition, after waiting so long for it
 
 
 @contextmanager
-def held_in_order(holds: Sequence[Hold], patience: timedelta, *, elsewhere: bool) -> Iterator[list[Session]]:
+def held_in_order(holds: Sequence[Hold[T]], patience: timedelta, *, elsewhere: bool) -> Iterator[list[T]]:
     """Hold several partitions, which are in the order in which all runs ask for them.
 
     Who waits for one has those before it and none after it, so no two runs wait for each other. At a store that is
@@ -45,10 +45,10 @@ def held_in_order(holds: Sequence[Hold], patience: timedelta, *, elsewhere: bool
         _let_go(stacks[::-1], elsewhere=elsewhere)
 
 
-def _held_at_once(holds: Sequence[Hold], stacks: list[ExitStack]) -> list[Session]:
+def _held_at_once(holds: Sequence[Hold[T]], stacks: list[ExitStack]) -> list[T]:
     """Hold the partitions before the first one that another run holds; `stacks` get what lets go of them."""
 
-    def tried(hold: Hold) -> tuple[ExitStack, Session | None]:
+    def tried(hold: Hold[T]) -> tuple[ExitStack, T | None]:
         stack = ExitStack()
         stacks.append(stack)  # at once: it is let go of whatever happens to the others
         try:
@@ -57,7 +57,7 @@ def _held_at_once(holds: Sequence[Hold], stacks: list[ExitStack]) -> list[Sessio
             return stack, None
 
     found = map_in_threads(tried, holds, _AT_ONCE)
-    opened = list[Session]()
+    opened = list[T]()
     for _, held in found:
         if held is None:
             break
