@@ -181,7 +181,7 @@ def test_every_third_answer_of_the_store_is_lost_and_nothing_is_done_twice(machi
     [
         ("leases/term-", ("GET", ""), 2),  # the journal is listed, after the leases
         ("journal/00000000000000002", ("GET", ""), 4),  # the inbox, while the plans are recorded
-        ("journal/00000000000000013", ("PUT", "prod/checkpoint/latest"), 1),
+        ("journal/00000000000000016", ("PUT", "prod/checkpoint/latest"), 1),  # while the report is recorded
     ],
 )
 def test_a_run_asks_a_far_store_at_once_for_what_does_not_depend_on_each_other(
