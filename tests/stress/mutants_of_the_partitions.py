@@ -13,7 +13,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_run_that_waits_for_a_partition_holds_those_after_it",
         file="runner/app/run/side_by_side.py",
-        old="    _let_go([stack for stack, _ in found[len(opened) :]], elsewhere=True)\n",
+        old="    _let_go([stack for stack, _ in found[len(opened) :]], far=True)\n",
         new="    stacks[:] = [stack for stack, _ in found]\n",
         caught_by=_TOGETHER + "test_who_waits_for_a_partition_holds_those_before_it_and_none_after_it",
     ),

@@ -32,12 +32,14 @@ from runner.journal.events import DecisionTaken, ModelFinished
 from runner.journal.folder import ANSWERS
 from runner.journal.progress import Progress
 from runner.lib.atomic_files import open_new, write_whole
+from runner.lib.parallel import map_in_threads
 from runner.lib.paths import refuse_link_out
 from runner.lib.secrets import Redactor
 from runner.plan.model_plan import ModelPlan, PlanStage
 from runner.providers.base import Provider
 from runner.providers.kept_answers import AnswerFile
 
+_PARTITIONS_AT_ONCE = 16  # whose commits are requests at the same time
 _STAGES = 2  # threads for heavy stages beside the uploads
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -182,8 +184,10 @@ def _commit(sessions: Sequence[Session], job: ExecutionRequest, records: Sequenc
     alone = sessions[0].partition
     of_each = [[record for record in records if job.homes.get(record[0], alone) == one.partition] for one in sessions]
     pairs = [(session, own) for session, own in zip(sessions, of_each, strict=True) if own]
-    own_of = {session.partition: own for session, own in pairs}
-    written = in_each([session for session, _ in pairs], lambda held: held.recorder.write(own_of[held.partition]))
+    if len(pairs) > 1 and sessions[0].state.folder is None:  # then each is a request
+        written = map_in_threads(lambda pair: pair[0].recorder.write(pair[1]), pairs, _PARTITIONS_AT_ONCE)
+    else:
+        written = [session.recorder.write(own) for session, own in pairs]
 
     def known() -> None:
         for (session, _), links in zip(pairs, written, strict=True):

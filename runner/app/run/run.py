@@ -21,7 +21,7 @@ from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import Found, agreed_plan, planned_scope
 from runner.app.run.run_end import RunResult, finish_run, readings_of
 from runner.app.run.side_by_side import held_in_order, in_each
-from runner.app.state.open_state import local_state
+from runner.app.state.open_state import in_bucket
 from runner.app.state.partitions import each_progress, events_of, homes, known_homes, partitions_of, refuse_part
 from runner.app.state.read_state import Warn, knows_approved, warn_of_future
 from runner.app.state.session import Partition, Session, session
@@ -148,8 +148,7 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
     chosen = [number for number in share if number in wanted] or share[:1]
     run_id = new_run_id(datetime.now(UTC))
     holds = [partial(held, Partition(address=partitions[number], run_id=run_id)) for number in chosen]
-    elsewhere = local_state(request.state) is None
-    together = stack.enter_context(held_in_order(holds, request.lock_timeout, elsewhere=elsewhere))
+    together = stack.enter_context(held_in_order(holds, request.lock_timeout, far=in_bucket(request.state)))
     sessions = dict(zip(chosen, together, strict=True))
     progresses = [sessions[number].progress if number in sessions else known for number, known in enumerate(before)]
     if homes(scope.manifest, scope.service.name, progresses) != found:

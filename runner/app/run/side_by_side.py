@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from typing import TypeVar
 
+from runner.app.state.open_state import in_bucket
 from runner.app.state.session import Session
 from runner.errors import LockedError
 from runner.lib.parallel import map_in_threads
@@ -15,8 +16,8 @@ _BRIEFLY = timedelta(seconds=2)  # longer than a run holds what it lets go of ag
 
 
 def in_each(sessions: Sequence[Session], work: Callable[[Session], T]) -> list[T]:
-    """Return what the work gives in each partition; it is done side by side where it is waiting for the store."""
-    if len(sessions) == 1 or sessions[0].state.folder is not None:
+    """Return what the work gives in each partition; it is done side by side in an object store, where it is waiting."""
+    if len(sessions) == 1 or not in_bucket(sessions[0].name):
         return [work(opened) for opened in sessions]
     return map_in_threads(work, sessions, _AT_ONCE)
 
@@ -25,24 +26,24 @@ Hold = Callable[[timedelta], AbstractContextManager[T]]  # holds a partition, af
 
 
 @contextmanager
-def held_in_order(holds: Sequence[Hold[T]], patience: timedelta, *, elsewhere: bool) -> Iterator[list[T]]:
+def held_in_order(holds: Sequence[Hold[T]], patience: timedelta, *, far: bool) -> Iterator[list[T]]:
     """Hold several partitions, which are in the order in which all runs ask for them.
 
     Who waits for one has those before it and none after it, so no two runs wait for each other. At a store that is
-    `elsewhere` all are asked for at once first, without waiting; those after one that another run holds are let go.
+    `far` all are asked for at once first, without waiting; those after one that another run holds are let go.
 
     Raises:
         LockedError, StateError: as `session`; none is held then.
     """
     stacks = list[ExitStack]()
     try:
-        opened = _held_at_once(holds, stacks) if elsewhere else []
+        opened = _held_at_once(holds, stacks) if far else []
         for hold in holds[len(opened) :]:
             stacks.append(ExitStack())
-            opened.append(stacks[-1].enter_context(hold(max(patience, _BRIEFLY) if elsewhere else patience)))
+            opened.append(stacks[-1].enter_context(hold(max(patience, _BRIEFLY) if far else patience)))
         yield opened
     finally:
-        _let_go(stacks[::-1], elsewhere=elsewhere)
+        _let_go(stacks[::-1], far=far)
 
 
 def _held_at_once(holds: Sequence[Hold[T]], stacks: list[ExitStack]) -> list[T]:
@@ -63,12 +64,12 @@ def _held_at_once(holds: Sequence[Hold[T]], stacks: list[ExitStack]) -> list[T]:
             break
         opened.append(held)
     stacks[:] = [stack for stack, _ in found[: len(opened)]]
-    _let_go([stack for stack, _ in found[len(opened) :]], elsewhere=True)
+    _let_go([stack for stack, _ in found[len(opened) :]], far=True)
     return opened
 
 
-def _let_go(stacks: Sequence[ExitStack], *, elsewhere: bool) -> None:
-    if elsewhere:
+def _let_go(stacks: Sequence[ExitStack], *, far: bool) -> None:
+    if far:
         map_in_threads(lambda stack: stack.close(), stacks, _AT_ONCE)
         return
     for stack in stacks:

@@ -57,7 +57,7 @@ def test_all_are_asked_for_at_once_and_given_in_their_order() -> None:
             yield held
         together.wait()  # so they are let go of
 
-    with held_in_order([partial(hold, number) for number in range(4)], LONG, elsewhere=True) as found:
+    with held_in_order([partial(hold, number) for number in range(4)], LONG, far=True) as found:
         assert found == [0, 1, 2, 3]
         assert all(lock.locked() for lock in store.locks)
     assert not any(lock.locked() for lock in store.locks)
@@ -67,17 +67,17 @@ def test_who_waits_for_a_partition_holds_those_before_it_and_none_after_it() -> 
     store = Store()
     store.locks[1].acquire()
     threading.Timer(0.2, store.locks[1].release).start()
-    with held_in_order(store.holds(range(4)), LONG, elsewhere=True) as found:
+    with held_in_order(store.holds(range(4)), LONG, far=True) as found:
         assert found == [0, 1, 2, 3]
     assert store.waits() == [(1, {0}), (2, {0, 1}), (3, {0, 1, 2})]
 
 
 def test_a_refused_run_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runner.app.run.side_by_side._BRIEFLY", timedelta(seconds=0.1))
-    for elsewhere in (True, False):
+    for far in (True, False):
         store = Store()
         store.locks[2].acquire()
-        refused = held_in_order(store.holds(range(4)), NOT_AT_ALL, elsewhere=elsewhere)
+        refused = held_in_order(store.holds(range(4)), NOT_AT_ALL, far=far)
         with pytest.raises(LockedError), refused:
             pass
         assert [lock.locked() for lock in store.locks] == [False, False, True, False]
@@ -92,14 +92,14 @@ def test_what_else_is_wrong_with_a_partition_is_told_and_the_others_are_let_go()
             raise OverflowError
         yield 4
 
-    with pytest.raises(OverflowError), held_in_order([*store.holds(range(4)), broken], LONG, elsewhere=True):
+    with pytest.raises(OverflowError), held_in_order([*store.holds(range(4)), broken], LONG, far=True):
         pass
     assert not any(lock.locked() for lock in store.locks)
 
 
 def test_in_a_folder_one_is_asked_for_after_the_other() -> None:
     store = Store()
-    with held_in_order(store.holds(range(3)), NOT_AT_ALL, elsewhere=False) as found:
+    with held_in_order(store.holds(range(3)), NOT_AT_ALL, far=False) as found:
         assert found == [0, 1, 2]
     assert store.asked == [(0, set(), False), (1, {0}, False), (2, {0, 1}, False)]
 
@@ -108,7 +108,7 @@ def test_many_runs_that_ask_for_the_same_partitions_all_have_their_turn() -> Non
     store, rng, done = Store(6), random.Random(19), list[int]()  # noqa: S311 -- repeatable
 
     def run(chosen: Sequence[int]) -> None:
-        with held_in_order(store.holds(chosen), LONG, elsewhere=True) as found:
+        with held_in_order(store.holds(chosen), LONG, far=True) as found:
             assert found == list(chosen)
             done.append(len(found))
 
@@ -131,7 +131,7 @@ def test_of_two_runs_that_begin_at_once_and_do_not_wait_one_is_refused(monkeypat
         def run(store: Store, told: list[str], together: threading.Barrier, both: threading.Barrier) -> None:
             together.wait()
             try:
-                with held_in_order(store.holds(range(4)), NOT_AT_ALL, elsewhere=True):
+                with held_in_order(store.holds(range(4)), NOT_AT_ALL, far=True):
                     told.append("runs")
                     both.wait()
             except LockedError:
