@@ -160,11 +160,14 @@ class Session(Struct, frozen=True, kw_only=True):
             digests, report = self._write(run_id, each_file(history)), build_report(history)
             checkpoint = kept.result() if kept else keep()
             # Shown a moment too early it is not believed: no event names it yet.
-            show = partial(show_checkpoint, self.state.blobs, checkpoint) if checkpoint else lambda: None
-            shown = pool.submit(show) if elsewhere else None
+            show = partial(show_checkpoint, self.state.blobs, checkpoint)
+            shown = pool.submit(show) if checkpoint and elsewhere else None
             sha256 = None if checkpoint is None else checkpoint.sha256
             self.recorder.run_fact_for(run_id, ReportWritten(files=digests, checkpoint=sha256))
-            shown.result() if shown else show()
+            if shown:
+                shown.result()
+            elif checkpoint:
+                show()
         return report
 
     def _history(self, run_id: str) -> RunHistory:
