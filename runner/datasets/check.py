@@ -1,7 +1,7 @@
 """One data file, checked and digested in one pass by two threads; or its column names alone."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 
 from msgspec import Struct
@@ -17,6 +17,8 @@ from runner.errors import Kind, ModelError
 from runner.lib.checksums import Checksum, is_large, sum_of
 
 _FIRST_READ = 64 << 10  # bytes that hold nearly every header
+
+HandOver = Callable[[bytes], None]  # takes each block of a file that is sent while it is checked
 
 
 class Checked(Struct, frozen=True, kw_only=True):
@@ -63,7 +65,14 @@ def _size(part: DataFile) -> int:
         raise unreadable(part, error) from error
 
 
-def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, known: Checksum | None = None) -> Checked:
+def check_file(
+    file: ResolvedFile,
+    target: str | None,
+    most_labels: int,
+    *,
+    known: Checksum | None = None,
+    hand_over: HandOver | None = None,
+) -> Checked:
     """Read a file once: its digest, its structure, and the values of the target column when one is named.
 
     Args:
@@ -71,6 +80,7 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
         target: name of the target column.
         most_labels: how many classes a text target may have.
         known: the file's sum, where it need not be computed again.
+        hand_over: is given each block before it is looked at.
 
     Raises:
         ModelError: of kind `data`, when the system will not read the file. What is wrong within it is not an exception
@@ -84,6 +94,8 @@ def check_file(file: ResolvedFile, target: str | None, most_labels: int, *, know
         scan = CsvScan(part, file.delimiter, _byte_forms(target), collected)
         scans.append(scan)
         for block in blocks(part, SHARED_BLOCK):
+            if hand_over is not None:
+                hand_over(block)
             yield block
             scan.feed(block)
         scan.finish()

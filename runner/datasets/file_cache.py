@@ -3,11 +3,12 @@
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from threading import Lock, Semaphore
 
 from msgspec.structs import replace
 
-from runner.datasets.check import Checked, check_file, needs_fast_checksum
+from runner.datasets.check import Checked, HandOver, check_file, needs_fast_checksum
 from runner.datasets.joined_stream import content
 from runner.datasets.metadata import DatasetDigest, FileMetadata
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile
@@ -68,17 +69,20 @@ class FileCache:
             content_id=content_id,
         )
 
-    def checked(self, file: ResolvedFile, target: str | None, most_labels: int) -> Checked:
+    def checked(
+        self, file: ResolvedFile, target: str | None, most_labels: int, hand_over: HandOver | None = None
+    ) -> Checked:
         """Return the file's digest, its structure, and the values of the target column when one is named.
 
-        All who ask for the same get the same object. `most_labels` is how many classes a text target may have.
+        All who ask for the same get the same object. `most_labels` is how many classes a text target may have. With
+        `hand_over` the file is read whatever is known of it, and each block is handed over.
 
         Raises:
             ModelError: of kind `data`, when the system will not read the file.
         """
         known = self._of(file)
-        with known.lock, self._reading:
-            return known.checked_now(target, most_labels)
+        with known.lock, self._reading if hand_over is None else nullcontext():  # who takes blocks may be slow
+            return known.checked_now(target, most_labels, hand_over)
 
     def overlap(
         self, train: ResolvedFile, trained: Checked, evaluation: ResolvedFile, evaluated: Checked
@@ -124,13 +128,13 @@ class _Known:
         self._sum, self._content_id = total, content_id
         return total, content_id
 
-    def checked_now(self, target: str | None, most_labels: int) -> Checked:
+    def checked_now(self, target: str | None, most_labels: int, hand_over: HandOver | None = None) -> Checked:
         began, identity, content_id = time.time_ns(), self._look(), self._file.content_id
         wanted = target, most_labels
-        if wanted in self._checked:
+        if hand_over is None and wanted in self._checked:
             return self._checked[wanted]
-        known = self._sum
-        found = check_file(self._file, target, most_labels, known=known)
+        known = self._sum if hand_over is None else None
+        found = check_file(self._file, target, most_labels, known=known, hand_over=hand_over)
         if not self._may_keep(identity, began):
             # the sum is that of another content by now
             found = check_file(self._file, target, most_labels) if known else found
@@ -219,7 +223,7 @@ def changed(source: str) -> ModelError:
     return ModelError(
         Kind.DATA,
         f"{source} changed while the run was at work.",
-        hint="Nothing was uploaded; run again when the file is complete.",
+        hint="Nothing was trained; run again when the file is complete.",
     )
 
 

@@ -41,6 +41,13 @@ class DatasetDigest(Struct, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()
 
 
+class UnreadDataset(Struct, frozen=True, kw_only=True):
+    """A dataset of one file that is certainly new: it is read when it is sent. `bytes` is its size."""
+
+    source: str
+    bytes: int
+
+
 class Shape(Struct, frozen=True, kw_only=True):
     """What must stay the same from job to job.
 

@@ -7,7 +7,7 @@ from time import monotonic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.datasets.check import Checked
+from runner.datasets.check import Checked, HandOver
 from runner.datasets.file_cache import FileCache, changed, dataset_sha256, refuse_unpinned
 from runner.datasets.findings import Findings, Found, level_of, way_out
 from runner.datasets.joined_stream import resaved
@@ -32,8 +32,14 @@ class CheckedData(Struct, frozen=True, kw_only=True):
     check_s: float
 
 
-def check_data(
-    dataset: Dataset, checks: Checks, *, reference: Reference | None, expected_sha256: str | None, readings: FileCache
+def check_data(  # noqa: PLR0913 -- all by name
+    dataset: Dataset,
+    checks: Checks,
+    *,
+    reference: Reference | None,
+    expected_sha256: str | None,
+    readings: FileCache,
+    hand_over: HandOver | None = None,
 ) -> CheckedData:
     """Check the dataset, as a run does before it packs and sends it.
 
@@ -43,13 +49,14 @@ def check_data(
         reference: the data that it is compared with, if any.
         expected_sha256: the dataset's digest when the run was planned, when it was.
         readings: reads the files, or knows what was found in them before.
+        hand_over: is given each block of a dataset of one file, which is read for it.
 
     Raises:
         ModelError: of kind `data`.
     """
     started = monotonic()
     resolved = resolve(dataset, readings.access)
-    train, evaluation = _checked(resolved, checks, readings)
+    train, evaluation = _checked(resolved, checks, readings, hand_over)
     sha256 = dataset_sha256(train.file, evaluation.file if evaluation else None)
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise changed(f"The data of {dataset.name}")
@@ -94,10 +101,12 @@ def release(prepared: Prepared) -> None:
     discard(prepared.upload)
 
 
-def _checked(resolved: ResolvedDataset, checks: Checks, readings: FileCache) -> tuple[Checked, Checked | None]:
+def _checked(
+    resolved: ResolvedDataset, checks: Checks, readings: FileCache, hand_over: HandOver | None
+) -> tuple[Checked, Checked | None]:
     files: list[Checked] = []
     for file in filter(None, (resolved.train, resolved.eval)):
-        checked = readings.checked(file, checks.target, checks.labels)
+        checked = readings.checked(file, checks.target, checks.labels, hand_over)
         if checked.file.bytes == 0:
             raise ModelError(Kind.DATA, f"{file.source}:1: is empty.", hint="Provide a file with a header and rows.")
         _refuse_larger(checked.file, checks.formats.most_bytes)
@@ -177,6 +186,6 @@ def _judged(found: Sequence[Findings], checks: Checks) -> tuple[str, ...]:
     """Return the warnings; raise when there is anything that stops, with the way to accept what may be accepted."""
     if stopping := [line for findings in found for line in findings.told(checks, "stop")]:
         kinds = dict.fromkeys(kind for findings in found for kind in findings.kinds(checks))
-        hint = f"Correct the data{way_out(kinds)}; nothing was uploaded."
+        hint = f"Correct the data{way_out(kinds)}; nothing was trained."
         raise ModelError(Kind.DATA, "; ".join(stopping) + ".", hint=hint)
     return tuple(line for findings in found for line in findings.told(checks, "warn"))

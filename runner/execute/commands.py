@@ -30,13 +30,15 @@ class Pool(StrEnum):
 class Work(Struct, frozen=True, kw_only=True):
     """Call `function` on an executor. An `effect` is let finish when the run is stopped; other work is abandoned.
 
-    Where more work waits than the executor has threads, effects come first and `patient` work last.
+    What `completes` an effect that was begun before is done in a stopped run too. Where more work waits than the
+    executor has threads, effects come first and `low_priority` work last.
     """
 
     pool: Pool
     function: Callable[[], object]
     effect: bool = False
     low_priority: bool = False
+    completes: bool = False
 
     @property
     def rank(self) -> int:

@@ -270,6 +270,9 @@ class Coordinator(Struct, kw_only=True):
         if isinstance(command, Record):
             self._records.append((workflow, command))
             self._lend_slot(workflow)
+        elif isinstance(command, Work) and command.completes:
+            workflow.ticket = next(self._order)
+            self._submit(workflow, command)
         elif self.stopped is not None:
             self._emit_stop()
             self._resume(workflow, error=StoppedError(self.stopped))

@@ -13,6 +13,7 @@ from runner.datasets.file_cache import FileCache
 from runner.datasets.metadata import Prepared
 from runner.errors import Kind, ModelError
 from runner.execute.commands import Clock, Keys, Provenance, Record, StillLocked, Workflow, always_locked
+from runner.execute.one_pass import Start, in_a_thread
 from runner.execute.polling import TrainingStats
 from runner.execute.progress_events import (
     Listener,
@@ -159,6 +160,7 @@ class RunContext(Struct, frozen=True, kw_only=True):
     provenance: Provenance = without_provenance
     readings: FileCache = field(default_factory=FileCache)
     still_locked: StillLocked = always_locked
+    start: Start = in_a_thread  # begins to send data while it is checked
     training_stats: TrainingStats = field(default_factory=TrainingStats)
     noted_clocks: list[str] = field(default_factory=list)  # what was warned of the service's clock; once is enough
     vanished: tuple[tuple[str, RetrainJob], ...] = ()  # name and job, of the names that left the manifest

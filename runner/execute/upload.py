@@ -1,8 +1,8 @@
 """From data to a started training: the one effect that cannot be repeated.
 
 The order is the promise: the data's digest and the job id are durable, with a guard that exists once, before the first
-byte is sent; there is one PUT; what it did is recorded only with proof; where there is none, the job's status is read
-until it is known, and nobody guesses.
+byte is sent, or before the last ones where the data is checked while it is sent; there is one PUT; what it did is
+recorded only with proof; where there is none, the job's status is read until it is known, and nobody guesses.
 """
 
 from collections.abc import Callable
@@ -11,12 +11,15 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from runner.datasets.check import HandOver
 from runner.datasets.metadata import CheckedFile, Prepared
 from runner.datasets.prepare import check_data, pack
-from runner.errors import Kind
-from runner.execute.commands import Pool, StoppedError, Workflow, call, pause, record, stage, take_slot
+from runner.datasets.resolve import ResolvedFile, resolve
+from runner.errors import Kind, ModelError
+from runner.execute.commands import Pool, StoppedError, Work, Workflow, call, pause, record, stage, take_slot
 from runner.execute.model_identity import refuse_other_model
-from runner.execute.model_run import ModelOutcome, ModelRun, Replan, StageEnd, failed_with
+from runner.execute.model_run import ModelOutcome, ModelRun, Replan, StageEnd, failed, failed_with
+from runner.execute.one_pass import OnePass
 from runner.execute.progress_events import StageStarted
 from runner.execute.retry import backoff, get_key, read, send
 from runner.execute.upload_evidence import (
@@ -34,18 +37,20 @@ from runner.execute.upload_evidence import (
     url_end,
     word_of,
 )
-from runner.http.upload_body import UploadWatch
+from runner.http.upload_body import SentFile, UploadWatch
 from runner.journal.events import (
     DataChecked,
     FileRecord,
     JobAbandoned,
     JobCreated,
+    UploadBegun,
     UploadIntended,
     UploadRecord,
     UploadRejected,
     UploadSucceeded,
     UploadUnknown,
 )
+from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
 from runner.lib.timestamps import seconds_text, stamp
 from runner.plan.incumbent import reference
@@ -58,33 +63,54 @@ _SHORT = 1024 * 1024  # bytes of an upload that takes moments
 
 
 def check(run: ModelRun) -> Workflow[StageEnd]:
-    """Check, digest and package the data; what fails is never uploaded."""
-    dataset, model = run.context.manifest.datasets[run.model.dataset], run.model
-    compared, expected = reference(run.progress), run.plan.dataset_sha256
+    """Check, digest and package the data; what fails is never uploaded. New data is checked while it is sent."""
+    if run.plan.dataset_sha256 is None:
+        return None
     run.say("checking the data")
+    prepare = _preparation(run)
+    prepared = yield from stage(lambda: prepare(None))
+    run.timings["check_s"] += prepared.check_s
+    run.timings["package_s"] += prepared.package_s
+    _take_in(run, prepared)
+    yield from record(_checked(prepared))
+    return None
+
+
+def _preparation(run: ModelRun) -> Callable[[HandOver | None], Prepared]:
+    """Return what checks, digests and packages the data, to be called in another thread than the coordinator's."""
+    dataset, checks = run.context.manifest.datasets[run.model.dataset], run.model.checks
+    compared, expected = reference(run.progress), run.plan.dataset_sha256
     spool, readings = run.context.spool, run.context.readings
     folders = facts_of(run.context.manifest.service.provider).archive
 
-    def prepared_data() -> Prepared:
-        found = check_data(dataset, model.checks, reference=compared, expected_sha256=expected, readings=readings)
+    def prepare(hand_over: HandOver | None) -> Prepared:
+        found = check_data(
+            dataset, checks, reference=compared, expected_sha256=expected, readings=readings, hand_over=hand_over
+        )
         return pack(found, spool, folders)
 
-    prepared = yield from stage(prepared_data)
+    return prepare
+
+
+def _take_in(run: ModelRun, prepared: Prepared) -> None:
     run.prepared = prepared
-    run.timings["check_s"] += prepared.check_s
-    run.timings["package_s"] += prepared.package_s
     for text in prepared.warnings:
         run.warn(text)
-    yield from record(_checked(prepared))
-    return None
 
 
 def upload(run: ModelRun) -> Workflow[StageEnd]:
     """Take a job and send the data to it, holding one of the upload slots; what happened to it needs none."""
     key = yield from get_key(run)
     yield from refuse_other_model(run, key)
-    with (yield from take_slot(short=run.get_prepared().upload.content.bytes <= _SHORT)):
-        effect = yield from _upload(run, key)
+    if run.plan.dataset_sha256 is None:
+        with (yield from take_slot()):
+            end = yield from _upload_while_checking(run, key)
+        if end is None or isinstance(end, ModelOutcome | Replan):
+            return end
+        effect = end
+    else:
+        with (yield from take_slot(short=run.get_prepared().upload.content.bytes <= _SHORT)):
+            effect = yield from _upload(run, key)
     with run.timed("upload_s"):
         return (yield from _after_put(run, run.job.retrain_job_id, effect))
 
@@ -92,22 +118,117 @@ def upload(run: ModelRun) -> Workflow[StageEnd]:
 def _upload(run: ModelRun, key: Secret) -> Workflow[Effect]:
     prepared = run.get_prepared()
     filename = prepared.upload.filename
-    taken = yield from read(run, "upload_url", lambda: _take_job(run, key, filename))
-    run.count("status")
-    job, value = taken.job, word_of(taken.before)
-    end = _upload_end(run, taken)
-    number = run.progress.intents.count(prepared.sha256) + 1
-    yield from record(
-        JobCreated(retrain_job_id=job.retrain_job_id, url_expires_at=stamp(end.expires), status_before_upload=value),
-        UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, attempt=number),
-        guard=f"upload:{run.context.service}:{run.progress.identity}:{prepared.sha256}:{number}",
-    )
+    job, end, created = yield from _new_job(run, key, filename)
+    intended, guard = _intent(run, job, prepared)
+    yield from record(created, intended, guard=guard)
     run.say(f"uploading {prepared.upload.content.bytes:,} bytes to job {job.retrain_job_id}")
+    before = created.status_before_upload
     with run.timed("upload_s"):
-        effect = yield from _send(run, job, end, lambda: _may_repeat(run, key, job.retrain_job_id, value))
+        effect = yield from _send(run, job, end, lambda: _may_repeat(run, key, job.retrain_job_id, before))
     if isinstance(effect, Rejected) and effect.reason == "signature" and end.passed(run.context.clock):
         return replace(effect, reason="expired_url", permanent=False)
     return effect
+
+
+def _new_job(run: ModelRun, key: Secret, filename: str) -> Workflow[tuple[IssuedJob, UploadEnd, JobCreated]]:
+    """Take a job, and return it with the end of its upload and what is to be recorded of it."""
+    taken = yield from read(run, "upload_url", lambda: _take_job(run, key, filename))
+    run.count("status")
+    end = _upload_end(run, taken)
+    created = JobCreated(
+        retrain_job_id=taken.job.retrain_job_id,
+        url_expires_at=stamp(end.expires),
+        status_before_upload=word_of(taken.before),
+    )
+    return taken.job, end, created
+
+
+def _intent(run: ModelRun, job: IssuedJob, prepared: Prepared) -> tuple[UploadIntended, str]:
+    """Return the intent to upload the data, and the guard that makes it unique."""
+    number = run.progress.intents.count(prepared.sha256) + 1
+    intended = UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, attempt=number)
+    return intended, f"upload:{run.context.service}:{run.progress.identity}:{prepared.sha256}:{number}"
+
+
+def _upload_while_checking(run: ModelRun, key: Secret) -> Workflow[Effect | StageEnd]:
+    """Send new data while it is checked and digested, and its end when both are done and the intent is recorded."""
+    context, dataset = run.context, run.context.manifest.datasets[run.model.dataset]
+    file, size = yield from stage(lambda: _one_file(resolve(dataset, context.readings.access).train))
+    job, end, created = yield from _new_job(run, key, file.name)
+    yield from record(created, UploadBegun(retrain_job_id=job.retrain_job_id, bytes=size))
+    run.say(f"checking {size:,} bytes while they are sent to job {job.retrain_job_id}")
+    run.count("put")
+    one_pass = OnePass(file.source, size, may_end=context.still_locked, sent=run.meter(size), start=context.start)
+    prepare = _preparation(run)
+
+    def send(sent: SentFile, watch: UploadWatch) -> Effect:
+        return _put(run, job.upload_url, end, sent, None, watch)
+
+    with one_pass, run.timed("upload_s"):
+        try:
+            found = yield from stage(lambda: one_pass.check(send, prepare), effect=True)
+        except ModelError as error:
+            return (yield from _cut_short(run, key, one_pass, failed(error)))
+        if isinstance(found, NeverSent):
+            return found
+        if not isinstance(found, Prepared):
+            return (yield from _cut_short(run, key, one_pass, Replan(reason=_told(found))))
+        if run.progress.intents.count(found.sha256) or found.upload.filename != file.name:
+            again = "The data that was sent turned out not to be new"
+            return (yield from _cut_short(run, key, one_pass, Replan(reason=again)))
+        _take_in(run, found)
+        intended, guard = _intent(run, job, found)
+        yield from record(_checked(found), intended, guard=guard)
+        effect: Effect = yield Work(pool=Pool.STAGE, function=one_pass.finish, effect=True, completes=True)
+        if isinstance(effect, Rejected) or one_pass.refused_to_repeat:
+            return (yield from _read_first(run, key, effect))
+        return effect
+
+
+def _one_file(file: ResolvedFile) -> tuple[ResolvedFile, int]:
+    (part,) = file.parts
+    return file, part.size()
+
+
+def _told(effect: Effect) -> str:
+    """Return in a sentence why a store answered before it had the whole file."""
+    return effect.message if not isinstance(effect, Done) else "The store ended the upload before it had the whole file"
+
+
+def _cut_short(run: ModelRun, key: Secret, one_pass: OnePass, end: ModelOutcome | Replan) -> Workflow[StageEnd]:
+    """Close the connection without the end of the data, and end so where the job's status shows no start after that."""
+    job = run.job
+    yield from stage(one_pass.close, effect=True)
+    run.count("status")
+    answer, _ = yield from call(lambda: _status(run, key, job.retrain_job_id))
+    if answer is None:
+        return (yield from settle_upload(run))
+    if proves_start(run, answer, job.status_before_upload):
+        return _started_without_end(run)
+    yield from record(UploadRejected(retrain_job_id=job.retrain_job_id, why="cut_short", message=end.reason))
+    return end
+
+
+def _read_first(run: ModelRun, key: Secret, effect: Effect) -> Workflow[Effect | Replan]:
+    """Plan the model again, with data that is read before it is sent, where the job's status shows no start."""
+    job = run.job
+    run.count("status")
+    answer, _ = yield from call(lambda: _status(run, key, job.retrain_job_id))
+    if answer is None or proves_start(run, answer, job.status_before_upload):
+        return effect
+    yield from record(UploadRejected(retrain_job_id=job.retrain_job_id, why="refused", message=_told(effect)))
+    return Replan(reason=_told(effect))
+
+
+def _started_without_end(run: ModelRun) -> ModelOutcome:
+    name = run.job.retrain_job_id
+    _, not_started = resolve_commands(run.model.name, "upload", state=run.context.state_option)
+    return ModelOutcome(
+        outcome="unknown",
+        reason=f"Job {name} has started although the end of its data was never sent, so nobody knows what it is "
+        f"trained on. Look in the product, and remove the model that it makes; then `{not_started}` lets the next run "
+        "train the data.",
+    )
 
 
 class _Taken(Struct, frozen=True, kw_only=True):
@@ -155,8 +276,15 @@ def _may_repeat(run: ModelRun, key: Secret, retrain_job_id: str, before: str | N
 
 def _send(run: ModelRun, job: IssuedJob, end: UploadEnd, may_repeat: Callable[[], bool]) -> Workflow[Effect]:
     """Send the one PUT that the store carries out."""
+    file = run.get_prepared().upload
+    sent = run.meter(file.content.bytes)
+    watch = UploadWatch(sent=sent, may_end=run.context.still_locked, may_repeat=may_repeat)
+
+    def put() -> Effect:
+        return _put(run, job.upload_url, end, file.file, file.content, watch)
+
     try:
-        return (yield from send(run, "put", Pool.STAGE, lambda: _put(run, job.upload_url, end, may_repeat)))
+        return (yield from send(run, "put", Pool.STAGE, put))
     except StoppedError:
         yield from record(_never_sent(job.retrain_job_id, "stopped before anything was sent"))
         raise
@@ -166,7 +294,9 @@ def _never_sent(retrain_job_id: str, message: str) -> UploadRejected:
     return UploadRejected(retrain_job_id=retrain_job_id, why="never_sent", message=message)
 
 
-def _put(run: ModelRun, url: Secret, end: UploadEnd, may_repeat: Callable[[], bool]) -> Effect:
+def _put(  # noqa: PLR0913, PLR0917 -- what one request is made of
+    run: ModelRun, url: Secret, end: UploadEnd, file: SentFile, content: Checksum | None, watch: UploadWatch
+) -> Effect:
     """Send the file, unless this process slept past the URL's expiry: others may have taken over by now."""
     if end.passed(run.context.clock):
         return Rejected(
@@ -176,10 +306,7 @@ def _put(run: ModelRun, url: Secret, end: UploadEnd, may_repeat: Callable[[], bo
             permanent=False,
             reason="expired_url",
         )
-    file = run.get_prepared().upload
-    sent = run.meter(file.content.bytes)
-    watch = UploadWatch(sent=sent, may_end=run.context.still_locked, may_repeat=may_repeat)
-    return run.context.provider.upload(url, file.file, content=file.content, watch=watch)
+    return run.context.provider.upload(url, file, content=content, watch=watch)
 
 
 def _after_put(run: ModelRun, retrain_job_id: str, effect: Effect) -> Workflow[StageEnd]:
@@ -231,6 +358,8 @@ def settle_upload(run: ModelRun) -> Workflow[StageEnd]:
         run.count("status")
         answer, reading = yield from call(lambda: _status(run, key, job.retrain_job_id))
         if proves_start(run, answer, job.status_before_upload):
+            if job.is_cut_short:
+                return _started_without_end(run)
             yield from record(UploadSucceeded(retrain_job_id=job.retrain_job_id, proof="status"))
             return None
         over = waited >= steady and is_over(run, job.url_expires_at, reading)

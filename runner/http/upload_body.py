@@ -1,7 +1,7 @@
 """The body of an upload: read ahead, compared with its digest while it is sent, observed as it goes."""
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import BinaryIO, NoReturn, Protocol, TypeVar
@@ -93,6 +93,7 @@ class UploadBody:
 
     With `read_ahead` a second thread reads and compares while blocks are sent. It pays where sending is copying: half
     of the time went into reading. Where blocks are encrypted, that takes several times as long as reading them.
+    Without `content` nothing is compared: whoever hands the bytes over tells by `watch` whether their end may leave.
 
     Attributes:
         problem: why the file cannot be sent, as the end of a sentence; None as long as it can.
@@ -100,12 +101,14 @@ class UploadBody:
         handed_over: every byte has been given to the connection.
     """
 
-    def __init__(self, file: SentFile, *, content: Checksum, watch: UploadWatch | None, read_ahead: bool) -> None:
+    def __init__(
+        self, file: SentFile, *, content: Checksum | None, watch: UploadWatch | None, read_ahead: bool
+    ) -> None:
         self._file = file
         self._content = content
-        self._size = content.bytes
+        self._size = file.size() if content is None else content.bytes
         self._watch = watch
-        self._read_ahead = read_ahead and content.bytes > BLOCK
+        self._read_ahead = read_ahead and content is not None and content.bytes > BLOCK
         self._blocks = self._verified_blocks()
         self.problem: str | None = None
         self.deprived = False
@@ -143,14 +146,16 @@ class UploadBody:
     def _verified_blocks(self) -> Generator[bytes]:
         """Give the blocks one late, the last one only when size and digest are the recorded ones."""
         held = b""
-        with self._open() as file, comparison_with(self._content) as compared:
-            blocks = self._compared(file, compared)
+        with ExitStack() as stack:
+            file = stack.enter_context(self._open())
+            compared = stack.enter_context(comparison_with(self._content)) if self._content is not None else None
+            blocks = self._read(file) if compared is None else self._compared(file, compared)
             with closing(ahead(blocks) if self._read_ahead else blocks) as taken:
                 for block in taken:
                     if held:
                         yield held
                     held = block
-            if not compared.agrees():
+            if compared is not None and not compared.agrees():
                 self._stop("changed while it was sent")
             if len(held) > _END:
                 yield held[:-_END]
@@ -170,7 +175,7 @@ class UploadBody:
         except OSError as error:
             self._stop(_unreadable(error))
 
-    def _read(self, file: BinaryIO) -> Iterator[bytes]:
+    def _read(self, file: BinaryIO) -> Generator[bytes]:
         left = self._size
         while left:
             block = self._take(file, min(BLOCK, left))

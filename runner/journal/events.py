@@ -348,8 +348,19 @@ class JobCreated(_Fact, frozen=True, kw_only=True, tag="job_created"):
     status_before_upload: str | None
 
 
+class UploadBegun(_Fact, frozen=True, kw_only=True, tag="upload_begun"):
+    """The data of this job is checked while it is sent, all but its end, which waits for `UploadIntended`.
+
+    Until then nothing is known of the data but its size, and nothing starts where a body without its end starts
+    nothing. A job that has still started was trained on data that nobody knows.
+    """
+
+    retrain_job_id: JobId
+    bytes: int
+
+
 class UploadIntended(_Fact, frozen=True, kw_only=True, tag="upload_intended"):
-    """The one PUT for this job may be sent from now on. The event's guard makes this unique forever."""
+    """The one PUT for this job may be sent, or its end, from now on. The event's guard makes this unique forever."""
 
     retrain_job_id: JobId
     dataset_sha256: Sha256
@@ -368,7 +379,7 @@ class UploadRejected(_Fact, frozen=True, kw_only=True, tag="upload_rejected"):
     """The upload certainly had no effect."""
 
     retrain_job_id: JobId
-    why: Literal["refused", "never_sent"]
+    why: Literal["refused", "never_sent", "cut_short"]
     message: str
 
 
@@ -557,7 +568,8 @@ class ModelFinished(_Fact, frozen=True, kw_only=True, tag="model_finished"):
 
 
 JobFact = (
-    UploadIntended
+    UploadBegun
+    | UploadIntended
     | UploadSucceeded
     | UploadRejected
     | UploadUnknown

@@ -357,7 +357,10 @@ class ModelProgress(Struct, kw_only=True):
         self._require_unsettled(name)
         if name in self.packed_ids:
             self._unpack()
-        self.recent[name] = changed(self.recent[name], fact, place)
+        job = self.recent[name]
+        if isinstance(fact, UploadIntended) and job.data is None:
+            job = replace(job, data=self.checked)  # it was checked while it was sent
+        self.recent[name] = changed(job, fact, place)
         if isinstance(fact, CandidateEvaluated) and self.reported_held == name:
             self.reported_held = None
         if isinstance(fact, UploadIntended):

@@ -25,6 +25,7 @@ from runner.journal.events import (
     SwitchUnknown,
     TrainingFailed,
     TrainingFinished,
+    UploadBegun,
     UploadIntended,
     UploadRejected,
     UploadSucceeded,
@@ -41,7 +42,7 @@ class JobStage(StrEnum):
     """How far a retrain job is known to have come."""
 
     TAKEN = "taken"  # an id was issued; nothing was sent
-    SENDING = "sending"  # the one PUT was intended; whether it arrived is not recorded
+    SENDING = "sending"  # the one PUT was intended or begun; whether it arrived is not recorded
     STARTED = "started"  # the upload arrived
     FINISHED = "finished"  # the service has a result
     STORED = "stored"  # the result file is ours
@@ -124,6 +125,11 @@ class RetrainJob(msgspec.Struct, frozen=True, kw_only=True):
         return self.review if self.review is not None and self.review.fact.action == "reject" else None
 
     @property
+    def is_cut_short(self) -> bool:
+        """Return whether its data was sent without an end as far as is known, so that nothing can have started."""
+        return self.stage == JobStage.SENDING and self.data is None
+
+    @property
     def dataset_sha256(self) -> str | None:
         """Return the digest of the data it was trained on."""
         return self.data.dataset_sha256 if self.data else None
@@ -202,6 +208,12 @@ def _judged(fact: CandidateEvaluated, place: At) -> dict[str, object]:
 
 # What each kind of fact changes on its job; a kind without a line here would stop the fold, not pass unseen.
 _CHANGES: dict[type, Callable[[Any, At], dict[str, object]]] = {
+    UploadBegun: lambda _fact, place: {
+        "stage": JobStage.SENDING,
+        "data": None,  # what was checked before is other data
+        "intended_at": place.at,
+        "run_started_at": place.run_started_at,
+    },
     UploadIntended: lambda fact, place: {
         "stage": JobStage.SENDING,
         "attempt": fact.attempt,

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from runner.datasets.metadata import DatasetDigest
+from runner.datasets.metadata import DatasetDigest, UnreadDataset
 from runner.errors import ModelError
 from runner.journal.forms import DEFAULT
 from runner.journal.outcomes import Outcome
@@ -205,9 +205,11 @@ class ModelPlan(Struct, frozen=True, kw_only=True):
 class PlanInputs(Struct, frozen=True, kw_only=True):
     """What a plan needs to know of the world: the moment, and the data's digest or why it cannot be had.
 
+    Data that is certainly new, and is read only when it is sent, has no digest yet.
+
     `same_rows` are digests of datasets that count as the same data, and what differs.
     """
 
     now: datetime
-    dataset: DatasetDigest | ModelError
+    dataset: DatasetDigest | UnreadDataset | ModelError
     same_rows: Mapping[str, str] = {}

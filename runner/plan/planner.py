@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from runner.datasets.metadata import DatasetDigest
+from runner.datasets.metadata import DatasetDigest, UnreadDataset
 from runner.errors import Kind, ModelError
 from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
@@ -128,7 +128,8 @@ def _is_given_up(case: ApprovalContext, inputs: PlanInputs) -> bool:
     """Return whether the job in training is older than `wait.give_up`, and there is other data to train."""
     job, limit = case.job, case.model.wait.give_up
     old = age(job.started_at, inputs.now) if job.stage == JobStage.STARTED and job.started_at is not None else None
-    changed = not isinstance(inputs.dataset, ModelError) and inputs.dataset.sha256 != job.dataset_sha256
+    data = inputs.dataset
+    changed = isinstance(data, UnreadDataset) or (isinstance(data, DatasetDigest) and data.sha256 != job.dataset_sha256)
     return old is not None and old >= limit and changed
 
 
@@ -209,7 +210,7 @@ def _by_data(case: ApprovalContext, inputs: PlanInputs, choice: Choice) -> Model
     model, progress, job = case.model, case.progress, case.job
     if isinstance(inputs.dataset, ModelError):
         return failed_plan(model, inputs.dataset)
-    turn = blocked_data(progress, inputs.dataset.sha256)
+    turn = None if isinstance(inputs.dataset, UnreadDataset) else blocked_data(progress, inputs.dataset.sha256)
     if turn is not None:
         text = f"{turned_back(turn)}; new data, or `{choice.train_anew(model.name)}`, brings a new candidate"
         return _rest(model, progress.incumbent or job, "unchanged", text)
@@ -235,6 +236,8 @@ def _by_data(case: ApprovalContext, inputs: PlanInputs, choice: Choice) -> Model
 
 def _why_train(model: Model, job: RetrainJob, inputs: PlanInputs) -> str | None:
     data = inputs.dataset
+    if isinstance(data, UnreadDataset):
+        return f"the data has another size than that of job {job.retrain_job_id}"
     if isinstance(data, DatasetDigest) and job.dataset_sha256 not in {data.sha256, *inputs.same_rows}:
         return f"the data changed since job {job.retrain_job_id}"
     if model.retrain.when == "always":
@@ -367,7 +370,7 @@ def _retrain(model: Model, inputs: PlanInputs, reason: str) -> ModelPlan:
         action=Action.RETRAIN,
         stages=STAGES[Action.RETRAIN],
         reason=_sentence(reason),
-        dataset_sha256=inputs.dataset.sha256,
+        dataset_sha256=None if isinstance(inputs.dataset, UnreadDataset) else inputs.dataset.sha256,
     )
 
 

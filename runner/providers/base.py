@@ -194,8 +194,12 @@ class ProviderCalls(Protocol):
     def status(self, key: Secret, retrain_job_id: str) -> Status:
         """Return the state of a job."""
 
-    def upload(self, url: Secret, file: "SentFile", *, content: "Checksum", watch: "UploadWatch") -> Effect:
-        """Send the file with exactly one request; where `watch` forbids its end, what arrives is not an upload."""
+    def upload(self, url: Secret, file: "SentFile", *, content: "Checksum | None", watch: "UploadWatch") -> Effect:
+        """Send the file with exactly one request; where `watch` forbids its end, what arrives is not an upload.
+
+        `content` is None for a file that is checked while it is sent: it can be opened once, and `watch` knows at its
+        end whether it may be sent whole.
+        """
 
     def download(self, url: Secret, target: Path, *, limit: int) -> Downloaded:
         """Store the result file at `target`, whole or not at all.

@@ -29,11 +29,11 @@ class Spent:
 
 # Written by hand, after looking at the tables; the figures are the command's.
 _BOUNDS: Mapping[str, str] = {
-    "run": "Bounded by the one pass that must end before anything may be sent: SHA-256 in one thread, beside it a look "
-    "at every byte for delimiters and line ends (`translate`, which keeps nothing else); then by reading and sending. "
-    "The vendor's sample neither looks nor digests, so it is ahead wherever the connection is as fast as memory: with "
-    "the start of the program, SHA-256 alone takes about as long as its whole upload over http. Over https, encryption "
-    "keeps the sender's processor busy for nearly the whole transfer, and decryption the service's for two thirds.",
+    "run": "Bounded by the processors: SHA-256 in one thread, a look at every byte for delimiters and line ends in "
+    "another (`translate`, which keeps nothing else), sending in a third, and the service that receives, all on this "
+    "machine. The vendor's sample neither looks nor digests, so it is ahead wherever the connection is as fast as "
+    "memory. Over https, encryption keeps the sender's processor busy for nearly the whole transfer, and decryption "
+    "the service's for two thirds.",
     "validate": "Bounded by Python's own steps for each YAML event (a value, its line, its column) and for each key "
     "that is compared with the schema; no single function stands out.",
     "verify": "Bounded by doing the run's thinking again, in Python: each event decoded, chained and held against its "

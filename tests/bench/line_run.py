@@ -12,6 +12,7 @@ from tests.bench.services import make_authority, retrain, script, sink
 from tests.bench.sizes import Sizes
 
 _MIB = 1 << 20
+_GIGABIT = 117  # MiB/s of a line of 1 Gbit/s
 
 
 def measure(folder: Path, sizes: Sizes) -> Part:
@@ -19,8 +20,8 @@ def measure(folder: Path, sizes: Sizes) -> Part:
     size = write_plain(folder / "train.csv", sizes.data) / _MIB
     authority, server = make_authority(folder)
     rows: list[Row] = []
-    for certificate in (None, server):
-        with sink(certificate) as url:
+    for certificate, speed in ((None, None), (server, None), (None, _GIGABIT)):
+        with sink(certificate, speed) as url:
             manifest = write_one(folder, url)
             words = ["run", str(manifest), "--state", str(folder / "state"), "-q"]
             ours = script("trusting", str(authority), *words) if certificate else retrain(*words)
@@ -29,7 +30,8 @@ def measure(folder: Path, sizes: Sizes) -> Part:
             mine, theirs = in_turn(
                 [partial(_fresh, folder / "state", ours), partial(cost_of, peer, trust)], rounds=sizes.rounds
             )
-            rows += _rows(f"{size:,.0f} MiB, {url.partition(':')[0]}", mine, theirs)
+            line = f" at {speed} MiB/s, as a line of 1 Gbit/s" if speed else ""
+            rows += _rows(f"{size:,.0f} MiB, {url.partition(':')[0]}{line}", mine, theirs)[: 1 if speed else None]
     return Part(rows=tuple(rows))
 
 

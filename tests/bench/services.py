@@ -15,9 +15,13 @@ TOOL = Path(PYTHON).parent
 
 
 @contextmanager
-def sink(certificate: Path | None = None) -> Iterator[str]:
-    """Start the service that answers at once and give its URL; https with a file of certificate and key."""
-    with _serving(["tests.bench.sink", *([str(certificate)] if certificate else [])]) as url:
+def sink(certificate: Path | None = None, speed: int | None = None) -> Iterator[str]:
+    """Start the service that answers at once and give its URL; https with a file of certificate and key.
+
+    `speed` is that of its line, in MiB/s.
+    """
+    words = [*([str(certificate)] if certificate else []), *([str(speed)] if speed else [])]
+    with _serving(["tests.bench.sink", *words]) as url:
         yield url
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import runner.app.run.run
 from runner.app import service as calls
 from runner.app.audit.verify import verify
 from runner.app.run.run import RunRequest, run
@@ -67,7 +68,9 @@ class NamedClient(Client):
         with self._world.resolver.calling(self._world.owner_of_key(key), "status"):
             return super().status(key, retrain_job_id)
 
-    def upload(self, url: Secret, file: SentFile, *, content: Checksum, watch: UploadWatch | None = None) -> Effect:
+    def upload(
+        self, url: Secret, file: SentFile, *, content: Checksum | None, watch: UploadWatch | None = None
+    ) -> Effect:
         with self._world.resolver.calling(self._world.owner_of_url(url), "put"):
             return super().upload(url, file, content=content, watch=watch)
 
@@ -106,6 +109,7 @@ class FaultWorld:
     folder: Path
     plans: Sequence[tuple[Fault, ...]]
     secure: bool = False
+    one_pass: bool = False  # the data is checked while it is sent
     written: StringIO = field(default_factory=StringIO)  # what listeners and loggers were told
     service: FaultService = field(init=False)
     resolver: Resolver = field(init=False)
@@ -218,6 +222,8 @@ class FaultWorld:
             )
             stack.enter_context(mock.patch.object(calls, "_CALLS", _THREADS))
             stack.enter_context(mock.patch.object(retry, "LONGEST_ASKED_S", LONGEST_ASKED_S))
+            if self.one_pass:
+                stack.enter_context(mock.patch.object(runner.app.run.run, "ONE_PASS_FROM", 1))
             stack.enter_context(mock.patch.dict(os.environ, keys))
             stack.enter_context(self.resolver.in_use())
             root.addHandler(handler)
@@ -233,15 +239,21 @@ class FaultWorld:
         return f"{{secret_key: {{env: ACCOUNT_{name}}}, model_id: {self.service.models[name].id}}}"
 
     def _write_project(self) -> None:
-        rows = "".join(f"{number},{number % 7},{'a' if number % 2 else 'b'}\n" for number in range(120))
+        count = 20_000 if self.one_pass else 120  # more than what waits for the end of the check
+        rows = "".join(f"{number},{number % 7},{'a' if number % 2 else 'b'}\n" for number in range(count))
         (self.folder / "data.csv").write_text(f"id,value,label\n{rows}", encoding="utf-8")
-        models = "".join(f"  {name}: {{api_key: {self._source(name)}, dataset: d, policy: p}}\n" for name in self.names)
+        own = self.names if self.one_pass else ["d"]  # data of several models is read once for all of them
+        data = "".join(f"  {name}: {{train: data.csv}}\n" for name in own)
+        models = "".join(
+            f"  {name}: {{api_key: {self._source(name)}, dataset: {name if self.one_pass else 'd'}, policy: p}}\n"
+            for name in self.names
+        )
         (self.folder / "models.yaml").write_text(
             "version: 1\n"
             f"service: {{url: '{self.service.url}', quarantine: {QUARANTINE_S}s}}\n"
             f"limits: {{parallel: {len(self.plans)}, uploads: {_THREADS}}}\n"
             f"defaults: {{wait: {{timeout: {WAIT_S}s, poll: 200ms}}}}\n"
-            "datasets: {d: {train: data.csv}}\n"
+            f"datasets:\n{data}"
             "policies: {p: {type: threshold, rules: [{metric: auc, min: 0.9}]}}\n"
             f"models:\n{models}",
             encoding="utf-8",

@@ -84,6 +84,15 @@ def _killed(call: str, *, side: str = "before") -> Callable[[World], None]:
     return prepare
 
 
+def _one_pass(world: World) -> None:
+    world.one_pass_from = 1
+
+
+def _one_pass_refused(world: World) -> None:
+    world.one_pass_from = 1
+    _answers("put", EXPIRED)(world)
+
+
 def _held_then_allowed(world: World) -> None:
     world.service.metrics = {"AUC": "0.85"}
     world.run()
@@ -130,6 +139,8 @@ SITUATIONS = (
         manifest=_TWO,
         effects={(effect, key): 1 for effect in ("upload", "switch") for key in ("key-m", "key-n")},
     ),
+    Situation(name="checked while it is sent", prepare=_one_pass),
+    Situation(name="checked while it is sent, and refused at once", prepare=_one_pass_refused),
     Situation(name="upload arrived, answer lost", prepare=_answers("put", UNCLEAR, side="after")),
     Situation(name="upload lost", prepare=_answers("put", UNCLEAR)),
     Situation(name="upload never sent", prepare=_answers("put", NEVER_SENT)),

@@ -5,25 +5,98 @@ from tests.stress.mutant import Mutant
 _PROTOCOL = "tests/unit/execute/test_execute_protocol.py::"
 _EDGES = "tests/unit/execute/test_execute_edges.py::"
 _PATIENCE = "tests/unit/execute/test_execute_patience.py::"
+_ONE_PASS = "tests/unit/execute/test_execute_one_pass.py::"
 _MOVED = "tests/unit/execute/test_execute_moved.py::"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="no_intent_before_the_upload",
         file="runner/execute/upload.py",
-        old=(
-            "        UploadIntended(retrain_job_id=job.retrain_job_id, dataset_sha256=prepared.sha256, "
-            "attempt=number),\n"
-        ),
-        new="",
+        old="    yield from record(created, intended, guard=guard)\n",
+        new="    yield from record(created)\n",
         caught_by=_PROTOCOL + "test_the_intent_is_durable_before_the_first_byte_and_the_decision_before_the_switch",
     ),
     Mutant(
         name="no_guard_on_the_upload",
         file="runner/execute/upload.py",
-        old='        guard=f"upload:{run.context.service}:{run.progress.identity}:{prepared.sha256}:{number}",\n',
-        new="",
+        old="    yield from record(created, intended, guard=guard)\n",
+        new="    yield from record(created, intended)\n",
         caught_by=_EDGES + "test_every_intent_carries_a_guard_of_its_own",
+    ),
+    Mutant(
+        name="the_end_leaves_before_the_check_has_ended",
+        file="runner/execute/one_pass.py",
+        old="self._decided.wait() and not self._aborted.is_set() and may_end()",
+        new="may_end()",
+        caught_by=_ONE_PASS + "test_the_end_of_the_data_leaves_after_the_commit_of_the_intent",
+    ),
+    Mutant(
+        name="the_end_leaves_before_the_intent_is_recorded",
+        file="runner/execute/upload.py",
+        old=(
+            "        yield from record(_checked(found), intended, guard=guard)\n"
+            "        effect: Effect = yield Work("
+            "pool=Pool.STAGE, function=one_pass.finish, effect=True, completes=True)\n"
+        ),
+        new=(
+            "        effect: Effect = yield Work("
+            "pool=Pool.STAGE, function=one_pass.finish, effect=True, completes=True)\n"
+            "        yield from record(_checked(found), intended, guard=guard)\n"
+        ),
+        caught_by=_ONE_PASS + "test_the_end_of_the_data_leaves_after_the_commit_of_the_intent",
+    ),
+    Mutant(
+        name="a_run_that_lost_its_state_sends_the_end",
+        file="runner/execute/one_pass.py",
+        old="not self._aborted.is_set() and may_end()",
+        new="not self._aborted.is_set()",
+        caught_by=_ONE_PASS + "test_a_run_that_holds_its_state_no_longer_does_not_send_the_end",
+    ),
+    Mutant(
+        name="nothing_is_recorded_before_data_is_sent_without_its_end",
+        file="runner/execute/upload.py",
+        old="    yield from record(created, UploadBegun(retrain_job_id=job.retrain_job_id, bytes=size))\n",
+        new="    yield from record(created)\n",
+        caught_by=_ONE_PASS + "test_a_body_without_its_end_that_started_a_training_is_told_and_nothing_is_sent_again",
+    ),
+    Mutant(
+        name="data_that_is_known_is_sent_whole",
+        file="runner/execute/upload.py",
+        old="if run.progress.intents.count(found.sha256) or found",
+        new="if found",
+        caught_by=_ONE_PASS + "test_data_that_was_sent_before_is_not_sent_whole_again",
+    ),
+    Mutant(
+        name="a_start_without_the_end_is_taken_for_one",
+        file="runner/execute/upload.py",
+        old="            if job.is_cut_short:\n                return _started_without_end(run)\n",
+        new="",
+        caught_by=_ONE_PASS + "test_a_body_without_its_end_that_started_a_training_is_told_and_nothing_is_sent_again",
+    ),
+    Mutant(
+        name="nobody_asks_whether_a_part_of_the_data_started_a_training",
+        file="runner/execute/upload.py",
+        old=(
+            "    if proves_start(run, answer, job.status_before_upload):\n"
+            "        return _started_without_end(run)\n"
+            "    yield from record(UploadRejected("
+        ),
+        new="    yield from record(UploadRejected(",
+        caught_by=_ONE_PASS + "test_a_check_that_fails_after_a_part_started_a_training_is_told_as_unknown",
+    ),
+    Mutant(
+        name="a_stop_breaks_off_an_upload_that_was_checked",
+        file="runner/execute/upload.py",
+        old="function=one_pass.finish, effect=True, completes=True)",
+        new="function=one_pass.finish, effect=True)",
+        caught_by=_ONE_PASS + "test_a_stop_lets_the_upload_end_that_has_begun",
+    ),
+    Mutant(
+        name="what_was_checked_before_counts_as_the_data_of_a_new_job",
+        file="runner/journal/retrain_job.py",
+        old='        "data": None,  # what was checked before is other data\n',
+        new="",
+        caught_by=_ONE_PASS + "test_nothing_is_known_of_the_data_of_a_job_whose_upload_has_only_begun",
     ),
     Mutant(
         name="a_new_name_is_trained_without_a_question",

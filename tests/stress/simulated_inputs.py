@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from runner.app.planning.data_checks import digests
 from runner.datasets.file_cache import FileCache
-from runner.datasets.metadata import DatasetDigest
+from runner.datasets.metadata import DatasetDigest, UnreadDataset
 from runner.errors import ModelError
 from runner.manifest.load import load
 from runner.manifest.model import Dataset, Manifest, NameChange
@@ -56,7 +56,7 @@ class SimulatedInputs:
                     (folder / f"{name}-{version}.csv").write_text(f"id,label\n1,{name}\n{version},z\n3,y\n")
             (folder / "models.yaml").write_text(_MANIFEST)
         self._manifest = load([folder / "models.yaml"])
-        self._digests: dict[str, DatasetDigest | ModelError] = {}
+        self._digests: dict[str, DatasetDigest | UnreadDataset | ModelError] = {}
 
     def manifest(
         self,
@@ -88,7 +88,7 @@ class SimulatedInputs:
         service = replace(base.service, quarantine=quarantine, url_lifetime=lifetime)
         return replace(base, service=service, datasets=datasets, models=chosen, moved=tuple(moved))
 
-    def digest(self, dataset: Dataset) -> DatasetDigest | ModelError:
+    def digest(self, dataset: Dataset) -> DatasetDigest | UnreadDataset | ModelError:
         """Return what a plan knows of the dataset; each version is read once."""
         pattern = dataset.train.pattern
         if pattern not in self._digests:

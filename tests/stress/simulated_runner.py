@@ -5,6 +5,7 @@ what it had sent by then is on its way. A crashed runner's answers arrive nowher
 """
 
 import random
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ from msgspec.structs import replace
 
 from runner.app.provenance import moved_names
 from runner.app.run.run_end import exit_code
-from runner.errors import StateError
+from runner.datasets.metadata import DatasetDigest, UnreadDataset
+from runner.errors import ModelError, StateError
 from runner.execute.commands import Pool, Record, StillLocked, always_locked
 from runner.execute.coordinator import Coordinator, Mail, Settings
 from runner.execute.model_run import Budget, ModelRun, Recorder, RunContext
@@ -33,6 +35,7 @@ from runner.journal.events import (
     UploadIntended,
 )
 from runner.journal.folder_store import FolderBlobs
+from runner.journal.model_progress import ModelProgress
 from runner.journal.progress import Progress
 from runner.journal.state_store import Blobs
 from runner.lib.secrets import Secret
@@ -41,6 +44,7 @@ from runner.plan.eligibility import cut
 from runner.plan.model_plan import Choice, ModelPlan, PlanInputs
 from runner.plan.planner import plan_model
 from runner.plan.renames import due_moves, with_moves
+from runner.providers.base import Effect
 from runner.reports.charts.rule_chart import PolicyLimits
 from runner.reports.charts.trend import chart
 from tests.fakes.run_origin import NO_MANIFEST, TOOL
@@ -233,11 +237,21 @@ class SimulatedRun:
                 manifest,
                 model,
                 progress.model(REALM, model.name),
-                PlanInputs(now=self.clock.now(), dataset=self.inputs.digest(manifest.datasets[model.dataset])),
+                PlanInputs(now=self.clock.now(), dataset=self._data(model, progress.model(REALM, model.name))),
                 self.options,
             )
             for model in map(manifest.models.__getitem__, names)
         ]
+
+    def _data(self, model: Model, known: ModelProgress) -> DatasetDigest | UnreadDataset | ModelError:
+        """Return what the plan knows of the data; of half of what is new it knows the size alone, as of some other."""
+        found = self.inputs.digest(self.manifest.datasets[model.dataset])
+        if isinstance(found, ModelError | UnreadDataset):
+            return found
+        draw = zlib.crc32(f"{self.run_id} {model.name}".encode()) % 16
+        is_new = known.intents.count(found.sha256) == 0
+        unread = UnreadDataset(source=found.train.source, bytes=found.train.bytes)
+        return unread if draw < (8 if is_new else 1) else found
 
     def budget(self) -> Budget:
         """Return what the manifest allows a run."""
@@ -267,7 +281,22 @@ class SimulatedRun:
             spool=state.spool,
             listener=lambda _model, _text: None,
             internal_errors=[],
+            start=LateSending,
         )
+
+
+class LateSending(Future[Effect]):
+    """A request whose body arrives when its end is let go, in the time that is simulated."""
+
+    def __init__(self, send: Callable[[], Effect]) -> None:
+        super().__init__()
+        self._send = send
+
+    def result(self, timeout: float | None = None) -> Effect:
+        """Let the service have it."""
+        if not self.done():
+            self.set_result(self._send())
+        return super().result(timeout)
 
 
 class SimulatedKeys(FakeKeys):

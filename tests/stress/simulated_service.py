@@ -31,7 +31,7 @@ from runner.providers.base import (
     Status,
     Unknown,
 )
-from tests.fakes.world import going, result_zip, service_error, sha256_of
+from tests.fakes.world import going, result_zip, service_error, sha256_of, sum_of_file
 from tests.stress.simulated_time import Process, ShownClock, Timeline
 
 EFFECT_FATES = ("never_sent", "lost_before", "lost_after", "late", "late", "twice", "refused")
@@ -178,8 +178,9 @@ class SimulatedService:
             return "failed"
         return "deleted" if draw < self.traits.failing + self.traits.deleting else "finished"
 
-    def upload(self, url: Secret, file: SentFile, *, content: Checksum, watch: UploadWatch) -> Effect:
+    def upload(self, url: Secret, file: SentFile, *, content: Checksum | None, watch: UploadWatch) -> Effect:
         name = url.reveal().split("/")[3]
+        content = content or sum_of_file(file)
         assert file.size() == content.bytes, "the runner sends the file it announced"
         fate = self._fate(EFFECT_FATES)
         if fate == "never_sent":

@@ -39,13 +39,15 @@ def measure(count: int | None) -> Iterator[Figure]:
     """Run all singles and a share of the pairs, or `count` points of each."""
     yield _figure("faults over sockets, alone", list(islice(singles(secure=False), count)), secure=False)
     yield _figure("faults over TLS, alone", list(islice(singles(secure=True), count)), secure=True)
+    sent = [point for point in singles(secure=False) if point[-1].operation in ("upload_url", "put", "status")]
+    yield _figure("faults while data is checked and sent", sent[:count], secure=False, one_pass=True)
     yield _figure("faults over sockets, in pairs", list(pairs(PAIRS if count is None else count)), secure=False)
     yield _jump_figure(count)
 
 
-def try_points(folder: Path, points: Sequence[Point], *, secure: bool) -> Judged:
+def try_points(folder: Path, points: Sequence[Point], *, secure: bool, one_pass: bool = False) -> Judged:
     """Run one world with these faults and one model without; then run it until it is settled, without faults."""
-    world = FaultWorld(folder=folder, plans=[*points, ()], secure=secure)
+    world = FaultWorld(folder=folder, plans=[*points, ()], secure=secure, one_pass=one_pass)
     try:
         ended = world.run()
         outcomes = tuple(model["outcome"] for model in ended.models.values())
@@ -62,8 +64,9 @@ def try_points(folder: Path, points: Sequence[Point], *, secure: bool) -> Judged
     return Judged(points=len(points), violations=tuple(dict.fromkeys(violations)), outcomes=outcomes)
 
 
-def _figure(name: str, points: list[Point], *, secure: bool) -> Figure:
-    judged = [_in_memory(points[first : first + MOST_MODELS], secure=secure) for first in _firsts(points)]
+def _figure(name: str, points: list[Point], *, secure: bool, one_pass: bool = False) -> Figure:
+    worlds = [points[first : first + MOST_MODELS] for first in _firsts(points)]
+    judged = [_in_memory(world, secure=secure, one_pass=one_pass) for world in worlds]
     violations = [one for world in judged for one in world.violations]
     for violation in violations:
         print(f"  {violation}", file=sys.stderr)  # noqa: T201 -- each line shows the violation again
@@ -87,9 +90,9 @@ def _firsts(points: list[Point]) -> range:
     return range(0, len(points), MOST_MODELS)
 
 
-def _in_memory(points: Sequence[Point], *, secure: bool) -> Judged:
+def _in_memory(points: Sequence[Point], *, secure: bool, one_pass: bool) -> Judged:
     with _memory_folder() as folder:
-        return try_points(folder / "world", points, secure=secure)
+        return try_points(folder / "world", points, secure=secure, one_pass=one_pass)
 
 
 @contextmanager

@@ -58,6 +58,17 @@ def test_faults_of_tls_leave_one_training_one_switch_and_a_named_outcome(memory_
     assert judged.violations == (), told(judged)
 
 
+def test_faults_at_data_that_is_checked_while_it_is_sent_leave_one_training(memory_path: Path) -> None:
+    kinds = {"reset-within-the-body", "reset-before-the-body", "reset-after-the-body", "hang-up-on-accept", "403-json"}
+    kinds |= {"redirect-307", "silence", "500", "expired-url", "refused"}
+    points = [
+        point for point in singles((1,), secure=False) if point[-1].operation == "put" and point[-1].kind.name in kinds
+    ]
+    assert {point[-1].kind.name for point in points} == kinds
+    judged = try_points(memory_path / "world", points, secure=False, one_pass=True)
+    assert judged.violations == (), told(judged)
+
+
 def test_what_a_proxy_made_of_a_result_is_downloaded_again(memory_path: Path) -> None:
     assert violations_of(memory_path, "html-with-200:download:1:done", "length-too-short:download:1:done") == []
 

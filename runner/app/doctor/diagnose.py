@@ -264,7 +264,7 @@ def _target_checks(scope: Scope, answer: KeyAnswer, access: DataAccess) -> Itera
 def _unnamed_data(model: Model, dataset: Dataset, planned: Planned) -> Iterator[Check]:
     """Yield what of a model's data has to be read in each run, as nothing names its content."""
     data = planned.data[model.dataset]
-    if isinstance(data, ModelError):
+    if not isinstance(data, DatasetDigest):
         return
     for source, file in ((dataset.train, data.train), (dataset.eval, data.eval)):
         if source is not None and file is not None and source.scheme and file.content_id is None:

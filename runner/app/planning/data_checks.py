@@ -14,7 +14,7 @@ from runner.app.init import sample_files
 from runner.app.planning.scope import Scope
 from runner.datasets.file_cache import FileCache, Look, digest
 from runner.datasets.joined_stream import BOM, resaved
-from runner.datasets.metadata import DatasetDigest, FileMetadata
+from runner.datasets.metadata import DatasetDigest, FileMetadata, UnreadDataset
 from runner.datasets.prepare import check_data
 from runner.datasets.resolve import ResolvedDataset, ResolvedFile, resolve
 from runner.datasets.source import DataAccess, DataFile
@@ -32,9 +32,10 @@ from runner.plan.model_plan import Action, ModelPlan, PlanInputs, PlanStage
 from runner.plan.planner import failed_plan, plan_model
 
 _LARGE = 32 * 1024 * 1024  # bytes of a dataset that takes long enough to read to be worth a line
+ONE_PASS_FROM = 32 * 1024 * 1024  # bytes of new data that a run checks while it sends it: a reading that takes time
 _THREADS = 16  # threads that look for data: asking another machine is waiting
 
-LookFor = Callable[[ResolvedDataset], Look]  # how the files of a dataset are read
+LookFor = Callable[[ResolvedDataset], Look | UnreadDataset]  # how the files of a dataset are read, if now
 
 
 def digests(
@@ -43,7 +44,7 @@ def digests(
     readings: FileCache,
     look_for: LookFor | None = None,
     listener: Listener = unheard,
-) -> dict[str, DatasetDigest | ModelError]:
+) -> dict[str, DatasetDigest | UnreadDataset | ModelError]:
     """Return the digest of every dataset the models use, by the dataset's name; each is read once.
 
     `listener` is told of each dataset that takes long to read.
@@ -55,12 +56,15 @@ def digests(
 
 def _digest(
     dataset: Dataset, readings: FileCache, look_for: LookFor | None, listener: Listener
-) -> DatasetDigest | ModelError:
+) -> DatasetDigest | UnreadDataset | ModelError:
     try:
         resolved = resolve(dataset, readings.access)
+        look = look_for(resolved) if look_for else readings.metadata
+        if isinstance(look, UnreadDataset):
+            return look
         if said := _reading(resolved, readings):
             listener(None, Preparing(what=said))
-        return digest(resolved, look_for(resolved) if look_for else readings.metadata)
+        return digest(resolved, look)
     except ModelError as error:
         return error
 
@@ -119,9 +123,10 @@ def with_data_checks(
     A file that `readings` knows is not read again, and what is read here a run's stages find there.
     """
     plans = list(plans)
-    checked = [plan for plan in plans if PlanStage.CHECK in plan.stages]
-    found = iter(map_in_threads(lambda plan: _checked(scope, progress, plan, readings), checked, _THREADS))
-    return [next(found) if PlanStage.CHECK in plan.stages else plan for plan in plans]
+    checked = [plan for plan in plans if PlanStage.CHECK in plan.stages and plan.dataset_sha256 is not None]
+    found = map_in_threads(lambda plan: _checked(scope, progress, plan, readings), checked, _THREADS)
+    by_model = {plan.model: plan for plan in found}
+    return [by_model.get(plan.model, plan) for plan in plans]
 
 
 def _checked(scope: Scope, progress: Progress, plan: ModelPlan, readings: FileCache) -> ModelPlan:
@@ -144,16 +149,23 @@ def _checked(scope: Scope, progress: Progress, plan: ModelPlan, readings: FileCa
 _UNSEEN = DatasetDigest(train=FileMetadata(source="", sha256="", bytes=0), eval=None, sha256="")  # content of no file
 
 
-def planned_checks(scope: Scope, progress: Progress, readings: FileCache) -> LookFor:
-    """Return how a run reads each dataset: with its check, where one of the models is sure to be trained."""
+def planned_checks(scope: Scope, progress: Progress, readings: FileCache, one_pass_from: int | None = None) -> LookFor:
+    """Return how each dataset is read: with its check, where one of the models is sure to be trained.
+
+    Data of at least `one_pass_from` bytes that is certainly new is not read before it is sent.
+    """
     users: defaultdict[str, list[Model]] = defaultdict(list)
     for model in scope.models:
         users[model.dataset].append(model)
 
-    def look_for(resolved: ResolvedDataset) -> Look:
+    def look_for(resolved: ResolvedDataset) -> Look | UnreadDataset:
         sure = next(_sure_to_train(scope, progress, users[resolved.name], resolved), None)
         if sure is None:
             return readings.metadata
+        if one_pass_from is not None and len(users[resolved.name]) == 1 and sure.retrain.compare != "rows":
+            known = progress.model(scope.service.name, sure.name)
+            if _is_one_file(resolved, readings) and _has_new_size(resolved, known, one_pass_from):
+                return UnreadDataset(source=resolved.train.source, bytes=_size(resolved.train.parts))
         return lambda file: readings.checked(file, sure.checks.target, sure.checks.labels).file
 
     return look_for
@@ -172,13 +184,17 @@ def _sure_to_train(
 
 
 def rows_saved_anew(
-    manifest: Manifest, model: Model, known: ModelProgress, data: DatasetDigest | ModelError, access: DataAccess
+    manifest: Manifest,
+    model: Model,
+    known: ModelProgress,
+    data: DatasetDigest | UnreadDataset | ModelError,
+    access: DataAccess,
 ) -> Mapping[str, str]:
     """Return the digests of a model's earlier data that is this data saved again, where the manifest asks for that.
 
     A file that can no longer be read is skipped here; a run that trains on it reports it.
     """
-    if model.retrain.compare != "rows" or isinstance(data, ModelError):
+    if model.retrain.compare != "rows" or not isinstance(data, DatasetDigest):
         return {}
     jobs = [job for job in (known.last, known.incumbent) if job is not None and job.data is not None]
     found: dict[str, str] = {}
@@ -228,6 +244,22 @@ def _is_other_data(last: RetrainJob, resolved: ResolvedDataset) -> bool:
     if last.data.eval is not None and resolved.eval is not None:
         pairs.append((last.data.eval, resolved.eval))
     return any(_has_other_length(record, file) for record, file in pairs)
+
+
+def _is_one_file(resolved: ResolvedDataset, readings: FileCache) -> bool:
+    """Return whether a dataset is one file that is sent as it is, and nobody knows its digest yet."""
+    file = resolved.train
+    plain = resolved.eval is None and len(file.parts) == 1 and file.format.as_text is None
+    return plain and file.pin is None and not readings.knows(file)
+
+
+def _has_new_size(resolved: ResolvedDataset, known: ModelProgress, least: int) -> bool:
+    """Return whether a file has at least so many bytes, and no job of the model had data of that size."""
+    size = _size(resolved.train.parts)
+    if size < least:
+        return False
+    checked = (known.checked, *(job.data for job in known.jobs.values()))
+    return all(data.train.bytes != size for data in checked if data is not None)
 
 
 def _has_other_length(record: FileRecord, file: ResolvedFile) -> bool:

@@ -25,7 +25,7 @@ from runner.app.state.partitions import homes, partitions_of, refuse_part
 from runner.app.state.read_state import Warn, knows_approved, read_each, silent, warn_of_state
 from runner.datasets.file_cache import FileCache
 from runner.datasets.findings import level_of
-from runner.datasets.metadata import DatasetDigest
+from runner.datasets.metadata import DatasetDigest, UnreadDataset
 from runner.datasets.source import DataAccess
 from runner.errors import ModelError, UsageError
 from runner.execute.progress_events import Listener, Message, unheard
@@ -129,19 +129,22 @@ def _refuse_unknown_data(scope: Scope) -> None:
         )
 
 
-def plan_models(
+def plan_models(  # noqa: PLR0913 -- what a plan and a run have in common
     scope: Scope,
     progress: Progress,
     readings: FileCache | None = None,
     listener: Listener = unheard,
     fleet: Progress | None = None,
+    *,
+    one_pass_from: int | None = None,
 ) -> Planned:
     """Plan the models against the progress and the data as they are now; `plan` and `run` both come here.
 
     Where the state has partitions, `progress` may be that of one, which has the models, and `fleet` that of all.
 
     Data that would be trained on is checked, and a model whose data would be refused is planned to fail. A run gives
-    `readings`, where its stages find what was read for the plan.
+    `readings`, where its stages find what was read for the plan, and data of at least `one_pass_from` bytes that is
+    certainly new is not read before it is sent.
     """
     service, manifest, read = scope.service.name, scope.manifest, readings or FileCache()
     everywhere = (fleet or progress).known(service)
@@ -150,7 +153,7 @@ def plan_models(
     moved = progress.with_moves(service, moves)
     if not scope.choice.rehash:
         read.know(recorded_contents(moved, service))
-    data = digests(manifest, scope.models, read, planned_checks(scope, moved, read), listener)
+    data = digests(manifest, scope.models, read, planned_checks(scope, moved, read, one_pass_from), listener)
     now = datetime.now(UTC)
     before = services_before(manifest, service, moved.models)
     gone = [name for name in names_elsewhere(manifest, everywhere) if name not in due.old_names.values()]
@@ -180,10 +183,10 @@ def _with_author(plan: ModelPlan, provenance: ApprovalProvenance) -> ModelPlan:
     return replace(plan, reason=f"{why_followed(plan.approval, provenance.trace(plan.approval))}.")
 
 
-def _with_remarks(plan: ModelPlan, model: Model, data: DatasetDigest | ModelError) -> ModelPlan:
+def _with_remarks(plan: ModelPlan, model: Model, data: DatasetDigest | UnreadDataset | ModelError) -> ModelPlan:
     """Say why other files may be meant than those that bring nothing new; a check of data says it by itself."""
     silent = PlanStage.CHECK in plan.stages or level_of("file_choice", model.checks) == "off"
-    if silent or isinstance(data, ModelError):
+    if silent or not isinstance(data, DatasetDigest):
         return plan
     return replace(plan, warnings=plan.warnings + data.remarks)
 

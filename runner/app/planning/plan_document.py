@@ -11,7 +11,7 @@ from msgspec import Struct
 from runner.app.planning.scope import Scope
 from runner.app.planning.shards import Shard
 from runner.app.provenance import tool
-from runner.datasets.metadata import DatasetDigest, FileMetadata
+from runner.datasets.metadata import DatasetDigest, FileMetadata, UnreadDataset
 from runner.errors import ModelError, StateError, UsageError
 from runner.journal.events import NameMove
 from runner.journal.progress import Progress
@@ -51,7 +51,7 @@ class Planned(Struct, frozen=True, kw_only=True):
     """
 
     plans: Sequence[ModelPlan]
-    data: Mapping[str, DatasetDigest | ModelError]
+    data: Mapping[str, DatasetDigest | UnreadDataset | ModelError]
     progress: Progress
     moves: tuple[NameMove, ...] = ()
     services_before: Mapping[str, str] = {}
@@ -102,9 +102,10 @@ def _options(scope: Scope, shard: Shard) -> PlannedOptions:
     )
 
 
-def _dataset(name: str, found: DatasetDigest | ModelError) -> PlannedDataset:
-    if isinstance(found, ModelError):
-        return PlannedDataset(name=name, sha256=None, train=None, eval=None, problem=_text(found.message))
+def _dataset(name: str, found: DatasetDigest | UnreadDataset | ModelError) -> PlannedDataset:
+    if not isinstance(found, DatasetDigest):
+        problem = _text(found.message) if isinstance(found, ModelError) else None
+        return PlannedDataset(name=name, sha256=None, train=None, eval=None, problem=problem)
     evaluation = _data(found.eval) if found.eval else None
     return PlannedDataset(name=name, sha256=found.sha256, train=_data(found.train), eval=evaluation, problem=None)
 

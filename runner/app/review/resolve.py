@@ -112,6 +112,8 @@ def _open_job(progress: Progress, request: ResolveRequest) -> tuple[RetrainJob, 
         job = _open(model, what)
         elsewhere = request.subject is not None and request.subject.service != service
         if name == request.model and job is not None and not elsewhere:
+            if request.answer == "started":
+                _refuse_unknown_data(request, job)
             names = {name, *model.former_names}
             runs = [
                 run for run in progress.runs.values() if run.started.service == service and names & run.models.keys()
@@ -120,6 +122,16 @@ def _open_job(progress: Progress, request: ResolveRequest) -> tuple[RetrainJob, 
     raise UsageError(
         f"No {what} of {request.model} has an open result.", hint="`retrain status` shows what is in flight."
     )
+
+
+def _refuse_unknown_data(request: ResolveRequest, job: RetrainJob) -> None:
+    """Raise a UsageError for a job that can only have started on a part of its data."""
+    if job.is_cut_short:
+        raise UsageError(
+            f"Job {job.retrain_job_id} of {request.model} was sent data without its end, so if it has started, nobody "
+            "knows what it is trained on.",
+            hint="Look in the product and remove what it makes; then say `--as not-started`.",
+        )
 
 
 def _open(model: ModelProgress, what: str) -> RetrainJob | None:

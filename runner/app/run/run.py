@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from runner.app.planning.data_checks import recorded_contents
+from runner.app.planning.data_checks import ONE_PASS_FROM, recorded_contents
 from runner.app.planning.plan import plan_models
 from runner.app.planning.plan_document import Planned, read_plan
 from runner.app.planning.scope import Scope, read_scope
@@ -20,12 +19,10 @@ from runner.app.run.execution import ExecutionRequest, ExecutionResult, OpenInbo
 from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import Found, agreed_plan, planned_scope
 from runner.app.run.run_end import RunResult, finish_run, readings_of
-from runner.app.run.side_by_side import held_in_order, in_each
-from runner.app.state.open_state import in_bucket
 from runner.app.state.partitions import each_progress, events_of, homes, known_homes, partitions_of, refuse_part
 from runner.app.state.read_state import Warn, knows_approved, warn_of_future
 from runner.app.state.session import Partition, Session, session
-from runner.datasets.metadata import DatasetDigest
+from runner.datasets.metadata import DatasetDigest, UnreadDataset
 from runner.errors import LockedError, ModelError, StateError, UsageError
 from runner.execute.progress_events import Listener, Message
 from runner.journal.checkpoint import never
@@ -126,9 +123,15 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
     shard = shard_of(request.shard, len(partitions), request.state, pipeline_variables(), made)
     enough = never if scope.manifest.limits.keep else knows_approved(scope.service.name, scope.manifest)
 
-    def held(partition: Partition | None, patience: timedelta) -> AbstractContextManager[Session]:
-        return session(
-            request.state, lock_timeout=patience, listener=request.listener, enough=enough, partition=partition
+    def held(partition: Partition | None) -> Session:
+        return stack.enter_context(
+            session(
+                request.state,
+                lock_timeout=request.lock_timeout,
+                listener=request.listener,
+                enough=enough,
+                partition=partition,
+            )
         )
 
     def close_lost_runs(partition: str) -> None:
@@ -137,7 +140,7 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
             pass  # taking it does that
 
     if len(partitions) == 1:
-        opened = stack.enter_context(held(None, request.lock_timeout))
+        opened = held(None)
         alone = opened.progress
         found_state = Found(held={0: opened}, marks=[opened.found], shard=shard, share=alone, fleet=alone)
         return _Work(sessions=[opened], events=(), found=found_state, homes={})
@@ -147,9 +150,7 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
     wanted = {found[model.name] for model in scope.models}
     chosen = [number for number in share if number in wanted] or share[:1]
     run_id = new_run_id(datetime.now(UTC))
-    holds = [partial(held, Partition(address=partitions[number], run_id=run_id)) for number in chosen]
-    together = stack.enter_context(held_in_order(holds, request.lock_timeout, far=in_bucket(request.state)))
-    sessions = dict(zip(chosen, together, strict=True))
+    sessions = {number: held(Partition(address=partitions[number], run_id=run_id)) for number in chosen}
     progresses = [sessions[number].progress if number in sessions else known for number, known in enumerate(before)]
     if homes(scope.manifest, scope.service.name, progresses) != found:
         raise StateError(
@@ -183,24 +184,23 @@ def _retrain(work: _Work, request: RunRequest, scope: Scope, document: PlanDocum
     own = replace(scope, models=work.models_held(scope.models))
     agreed = agreed_plan(work.found, own, document, str(request.plan), readings) if document else None
     paths, group = tuple(str(path) for path in scope.choice.paths), group_of(request.group, pipeline_variables())
-    options = _recorded(scope, document, shard)
-
-    def start(opened: Session) -> None:
-        seen = work.seen_beside(opened)
+    for opened in sessions:
+        options, seen = _recorded(scope, document, shard), work.seen_beside(opened)
         opened.start(scope.manifest, scope.service, paths, options, group=group, seen_events=seen)
-
-    in_each(sessions, start)
     if request.run_id_file is not None:
         _write_id(request.run_id_file, first.run_id, request.warn)
-    planned = dict[str, Planned]()
+    plans = list[ModelPlan]()
     for opened in sessions:
         own = replace(scope, models=work.models_of(opened, scope.models))
         alone = None if work.homes else agreed
-        found = alone or plan_models(own, opened.progress, readings, request.listener, fleet)
-        planned[opened.partition] = found
+        planned = alone or plan_models(
+            own, opened.progress, readings, request.listener, fleet, one_pass_from=ONE_PASS_FROM
+        )
+        _record_plans(opened, scope.manifest, scope.service.name, planned)
+        plans += planned.plans
     job = ExecutionRequest(
         scope=scope,
-        plans=[plan for found in planned.values() for plan in found.plans],
+        plans=plans,
         parallel=request.parallel or scope.manifest.limits.parallel,
         listener=request.listener,
         readings=readings,
@@ -210,11 +210,7 @@ def _retrain(work: _Work, request: RunRequest, scope: Scope, document: PlanDocum
         fleet=fleet if work.homes else None,
         budget=budget_of(shard, scope.manifest.limits),
     )
-
-    def record_plans(opened: Session) -> None:
-        _record_plans(opened, scope.manifest, scope.service.name, planned[opened.partition])
-
-    executed = execute(sessions, job, record_plans)
+    executed = execute(sessions, job)
     for opened in sessions:
         _prune(opened, scope, executed, request.warn)
     return finish_run(sessions, executed, allow_held=request.allow_held)
@@ -310,10 +306,10 @@ def _planned(manifest: Manifest, plan: ModelPlan, contents: tuple[KnownContent, 
 
 
 def _new_contents(
-    plan: ModelPlan, data: DatasetDigest | ModelError, recorded: Collection[str]
+    plan: ModelPlan, data: DatasetDigest | UnreadDataset | ModelError, recorded: Collection[str]
 ) -> Iterator[KnownContent]:
     """Yield what was read for a plan that trains nothing, so that nobody reads it again; a training records its own."""
-    if PlanStage.CHECK in plan.stages or isinstance(data, ModelError):
+    if PlanStage.CHECK in plan.stages or not isinstance(data, DatasetDigest):
         return
     for file in filter(None, (data.train, data.eval)):
         if file.content_id is not None and file.content_id not in recorded:

@@ -150,13 +150,15 @@ class Client:
         )
         return discreet_status(status, self._redactor)
 
-    def upload(self, url: Secret, file: SentFile, *, content: Checksum, watch: UploadWatch | None = None) -> Effect:
+    def upload(
+        self, url: Secret, file: SentFile, *, content: Checksum | None, watch: UploadWatch | None = None
+    ) -> Effect:
         """Upload a file, which starts the retrain; the request is completed only if the bytes are the recorded ones.
 
         Args:
             url: the job's signed URL.
             file: the file to send.
-            content: the sum of the bytes it must have.
+            content: the sum of the bytes it must have; None where `watch` knows whether they may be sent.
             watch: told how far it came, and asked before its end.
         """
         self._redactor.learn(url)
@@ -243,7 +245,12 @@ class Client:
         self._wire.close()
 
     def _upload_once(
-        self, url: Secret, file: SentFile, content: Checksum, watch: UploadWatch | None, headers: Mapping[str, str]
+        self,
+        url: Secret,
+        file: SentFile,
+        content: Checksum | None,
+        watch: UploadWatch | None,
+        headers: Mapping[str, str],
     ) -> Effect:
         """Send the file with the one request that a store carries out; those that it redirects it does not."""
         with ExitStack() as stack:

@@ -148,7 +148,7 @@ def _elsewhere(folder: Path, random: Random) -> Iterator[str]:
     planned = _retrain(checkout, "plan", "models.yaml", "--format", random.choice(("text", "json", "markdown")))
     ran = (
         _retrain(checkout, "run", "models.yaml", "--format", "json")
-        if "nothing was uploaded" in planned.stdout
+        if "nothing was trained" in planned.stdout
         else planned
     )
     said = "".join(one.stdout + one.stderr for one in (checked, planned, ran))

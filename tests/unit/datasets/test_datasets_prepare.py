@@ -298,7 +298,7 @@ def test_what_changed_can_be_accepted_and_what_is_wrong_by_itself_still_stops(de
     desk.write("train.csv", HEADER + "1,,yes\n")
     with pytest.raises(ModelError, match="single value 'yes'") as caught:
         desk.prepare(desk.dataset(), replace(TARGET, change="warn"), reference=SERVES)
-    assert caught.value.hint == "Correct the data; nothing was uploaded."
+    assert caught.value.hint == "Correct the data; nothing was trained."
 
 
 def test_a_label_only_the_evaluation_has_is_a_warning(desk: Desk) -> None:

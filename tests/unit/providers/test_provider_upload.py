@@ -135,6 +135,19 @@ def test_a_run_that_lost_its_state_does_not_send_the_last_64_kib_of_its_upload(
     assert 0 < size - sent <= 64 * 1024
 
 
+@pytest.mark.parametrize("leave", [True, False])
+def test_the_end_of_a_file_that_is_checked_while_it_is_sent_waits_for_leave(
+    serve: Serve, make_client: MakeClient, data: Path, leave: bool
+) -> None:
+    server = serve(answering(200))
+    watch = UploadWatch(sent=lambda _handed: None, may_end=lambda: leave, may_repeat=lambda: False)
+    effect = make_client().upload(Secret(server.url + SIGNED), local(data), content=None, watch=watch)
+    assert isinstance(effect, Done if leave else Rejected)
+    server.settle()
+    sent = server.received[0].partition(b"\r\n\r\n")[2]
+    assert sent == (CONTENT if leave else CONTENT.removesuffix(b"tail"))
+
+
 @pytest.mark.parametrize(
     ("status", "body", "reason", "permanent"),
     [
