@@ -16,7 +16,9 @@ from runner.execute.coordinator import Coordinator
 from runner.execute.model_run import ModelRun, RunContext
 from runner.execute.workflow import model_workflow
 from runner.journal.events import DecisionTaken, Fact, RefusalRecord
+from runner.lib.parallel import map_in_threads
 
+_LOOKS = 16  # at the same time, where each is a request
 _FAILED = RefusalRecord(
     exit_code=ExitCode.FAILED,
     message="The work on the decision failed.",
@@ -84,7 +86,7 @@ def watch_inbox(
             if not coordinator.rests:
                 yield from pause(max(decisions.pace_s for decisions, _ in inboxes))
             last = coordinator.rests  # then the read that follows is the last one, if it finds nothing
-            found = yield from call(lambda: [decisions.pending() for decisions, _ in inboxes])
+            found = yield from call(lambda: map_in_threads(lambda desk: desk[0].pending(), inboxes, _LOOKS))
     except StoppedError:
         return  # what waits is there for the next run
 

@@ -107,15 +107,20 @@ def never(_progress: Progress) -> bool:
     return False
 
 
-def keep_checkpoint(blobs: Blobs, progress: Progress) -> Mark | None:
+def free_file(blobs: Blobs) -> File:
+    """Return the file beside the one with the newest checkpoint."""
+    newest = read_mark(blobs)
+    return FILES[newest is not None and newest.file == FILES[0]]
+
+
+def keep_checkpoint(blobs: Blobs, progress: Progress, file: File | None = None) -> Mark | None:
     """Store the checkpoint beside the newest one, and return what to record of it, or None if it was not stored.
 
-    Nobody reads it before its SHA-256 is recorded and `show_checkpoint` names it.
+    Nobody believes it before its SHA-256 is recorded and `show_checkpoint` names it. `file` is the free one, if known.
     """
     if progress.head is None or progress.lineage is None:
         return None
-    before = read_mark(blobs)
-    file = FILES[before is not None and before.file == FILES[0]]
+    file = file or free_file(blobs)
     try:
         sha256 = blobs.put(file, [msgspec.msgpack.encode(list(_parts(progress)))])
     except OSError:

@@ -9,7 +9,7 @@ Safety does not rest on this: two that believe they hold the state meet at the j
 
 import errno
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
@@ -59,11 +59,15 @@ class _Seen:
 class ObjectLease:
     """The right of one run to write, renewed by a separate thread."""
 
-    def __init__(self, bucket: Bucket, run_id: str, life: timedelta) -> None:
+    def __init__(
+        self, bucket: Bucket, run_id: str, life: timedelta, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        """Prepare without asking; `meanwhile` is called when nobody is seen to hold the state, before it is taken."""
         self.where = bucket.address.place
         self.life = life
         self._bucket = bucket
         self._run_id = run_id
+        self._meanwhile = meanwhile
         self._name = f"{LEASES}/{run_id}"
         self._content = msgspec.json.encode(this_holder(run_id))
         self._renewed = seconds()
@@ -92,6 +96,7 @@ class ObjectLease:
             holder = _owner(self._bucket, term) if term and may_be_held else None
             if holder is not None and holder.run_id != self._run_id and seen.is_young(holder.run_id, self.life):
                 return Held(holder=holder)
+            self._meanwhile()
             if not self._bucket.create(_term_name(term + 1), self._content):
                 continue
             if seconds() - began >= self.life.total_seconds() / 2:

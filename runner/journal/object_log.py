@@ -56,6 +56,14 @@ class Snapshot(Struct):
     files: dict[str, bytes] = {}
 
 
+def snapshot_from(bucket: Bucket, commit: int) -> Snapshot:
+    """Return what is seen from a known commit on, 0 for none; nothing where the commits are very many."""
+    if commit:
+        return Snapshot(listed=(commit, _commits_among(bucket.list(JOURNAL, f"{commit - 1:017d}"))))
+    items, whole = bucket.first_page(JOURNAL)
+    return Snapshot(listed=(1, _commits_among(items)) if whole else None)
+
+
 class ObjectLog:
     """An open journal. `cache` is what this machine knows of it, or None if only the store is trusted.
 
@@ -214,10 +222,8 @@ class ObjectLog:
 
     def _has_commits(self) -> bool:
         """Return whether there is a commit; where they are few, all of them are known then."""
-        items, whole = self._bucket.first_page(JOURNAL)
-        if whole:
-            self._snapshot.listed = (1, _commits_among(items))
-        return bool(_commits_among(items))
+        self._snapshot.listed = snapshot_from(self._bucket, 0).listed
+        return self._snapshot.listed is None or bool(self._snapshot.listed[1])
 
     def _commits(self, start: int) -> list[Item]:
         """Return the objects of the commits that begin with that event or later, as first listed."""

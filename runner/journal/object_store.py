@@ -26,7 +26,7 @@ from runner.journal.folder import StateFolder
 from runner.journal.lock import Held, leased, read_life
 from runner.journal.object_cache import JournalCache, copy_check, known_in, machine_folder
 from runner.journal.object_lease import ObjectLease, holder_of, store_checks
-from runner.journal.object_log import JOURNAL, ObjectLog, Snapshot
+from runner.journal.object_log import JOURNAL, ObjectLog, Snapshot, snapshot_from
 from runner.journal.partitions import FOLDER, LARGEST_FORMAT, Format, divided, lineage_of, part_name, read_format
 from runner.journal.state_store import MOST_PENDING, EventLog, StoreCheck
 from runner.lib.atomic_files import open_file
@@ -38,7 +38,7 @@ INBOX, ASIDE = "p/0000/inbox", "p/0000/lost/inbox"
 _LARGEST_ENTRY = 1024 * 1024
 _NONCE_BYTES = 33  # a line's end and 32 hexadecimal digits, at an entry's end
 _IN_MEMORY = 8 * 1024 * 1024
-_SENT_AT_ONCE = 4  # files
+_SENT_AT_ONCE = 8  # files
 _ASKED_AT_ONCE = 16  # partitions
 
 
@@ -159,6 +159,7 @@ class ObjectStore:
         self.life = read_life(dict(self.bucket_address.extra).get("lease", ""))
         self._ahead = dict[str, Future[IO[bytes]]]()
         self._snapshot: Snapshot | None = None
+        self._coming: Future[Snapshot] | None = None  # of the journal, asked for before the state was held
 
     @cached_property
     def bucket(self) -> Bucket:
@@ -344,7 +345,12 @@ class ObjectStore:
         found, _ = self._own_format
         if afresh:
             return ObjectLog(self.bucket, None, self._reworded)
-        return ObjectLog(self.bucket, JournalCache(self._machine, found.lineage), self._reworded, self._snapshot)
+        cache, snapshot = JournalCache(self._machine, found.lineage), self._snapshot
+        coming, self._coming = self._coming, None
+        if snapshot is None and coming is not None:
+            with suppress(OSError):  # then the log asks itself
+                snapshot = coming.result()
+        return ObjectLog(self.bucket, cache, self._reworded, snapshot)
 
     def lost_here(self, log: EventLog) -> str | None:
         """Compare the journal with this machine's copy."""
@@ -366,17 +372,24 @@ class ObjectStore:
     @contextmanager
     def lease(self, run_id: str, *, timeout: float) -> Iterator[ObjectLease]:
         """Hold the lease, once the store has shown meanwhile that it keeps its promises."""
-        content = self._own_format[1]
-        with ThreadPoolExecutor(2) as pool:
+        found, content = self._own_format
+        known = JournalCache(self._machine, found.lineage).known.commit
+
+        def look_ahead() -> None:
+            """Ask for the journal's end, which nobody writes to: who could do so would have been seen."""
+            self._coming = pool.submit(snapshot_from, self.bucket, known)
+
+        with ThreadPoolExecutor(3) as pool:
             fit = pool.submit(self._require_fit, content)
             self._ahead[LATEST] = pool.submit(self.bucket.open, LATEST)  # what is written later is only newer
-            lease = ObjectLease(self.bucket, run_id, self.life)
+            lease = ObjectLease(self.bucket, run_id, self.life, look_ahead)
             try:
                 with leased(lease, timeout=timeout, reword=self._reworded):
                     fit.result()
                     yield lease
             finally:
                 self._ahead.clear()
+                self._coming = None
 
     def checks(self) -> tuple[StoreCheck, ...]:
         """Return which of the promises that a state rests on hold."""

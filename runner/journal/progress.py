@@ -290,7 +290,7 @@ def joined_run(run_id: str, records: Sequence[RunRecord]) -> RunRecord:
     return replace(
         min(records, key=lambda record: record.started_at),
         run_id=run_id,
-        finished=_worst(ends) if over else None,
+        finished=worst(ends) if over else None,
         finished_at=max(filter(None, (record.finished_at for record in records)), default=None) if over else None,
         head=joined_end([record.head for record in records]) if over else None,
         report=None,
@@ -298,7 +298,7 @@ def joined_run(run_id: str, records: Sequence[RunRecord]) -> RunRecord:
     )
 
 
-def _worst(ends: Sequence[RunFinished]) -> RunFinished:
+def worst(ends: Sequence[RunFinished]) -> RunFinished:
     """Return the end that counts for all: the worst exit code, and what stopped one of them."""
     worst = min(ends, key=lambda end: PRECEDENCE.index(end.exit_code) if end.exit_code in PRECEDENCE else -1)
     return replace(worst, stopped=next((end.stopped for end in ends if end.stopped is not None), None))

@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 # A signal that arrives just before the interpreter waits for a lock is seen only after that wait ends.
 _SIGNALS_SEEN_S = 0.2
-_FIRST_LOOK_S = 0.01
+_FIRST_LOOK_S = 0.003
 _QUICK_S = 0.005  # an item; threads that hand the interpreter to each other take longer for such than one alone
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +90,8 @@ class Preloaded:
                 what, number = _heard(told.readline())
                 if what == "held":
                     meet(number)
-                    ours.sendall(GO)
+                    with suppress(BrokenPipeError):  # it was killed while it was held
+                        ours.sendall(GO)
                     what, number = _heard(told.readline())
                 elif held:
                     raise RuntimeError(f"the thread {held} never began")

@@ -3,12 +3,27 @@
 from tests.stress.mutant import Mutant
 
 _SHARDS = "tests/unit/app/test_app_shards.py::"
+_TOGETHER = "tests/unit/app/test_app_side_by_side.py::"
 _STORES = "tests/unit/journal/test_journal_state_stores.py::"
 _CONTRACT = "tests/acceptance/contract/test_contract_shards.py::"
 _HOMES = "runner/app/state/partitions.py"
 _EXECUTION = "runner/app/run/execution.py"
 
 MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="a_run_that_waits_for_a_partition_holds_those_after_it",
+        file="runner/app/run/side_by_side.py",
+        old="    _let_go([stack for stack, _ in found[len(opened) :]], far=True)\n",
+        new="    stacks[:] = [stack for stack, _ in found]\n",
+        caught_by=_TOGETHER + "test_who_waits_for_a_partition_holds_those_before_it_and_none_after_it",
+    ),
+    Mutant(
+        name="a_run_waits_for_all_partitions_at_once",
+        file="runner/app/run/side_by_side.py",
+        old="stack.enter_context(hold(timedelta(0)))",
+        new="stack.enter_context(hold(timedelta(seconds=9)))",
+        caught_by=_TOGETHER + "test_who_waits_for_a_partition_holds_those_before_it_and_none_after_it",
+    ),
     Mutant(
         name="a_model_is_where_the_length_of_its_name_says",
         file="runner/journal/partitions.py",

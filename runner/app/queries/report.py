@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from runner.app.audit.anchors import lies_in
+from runner.app.planning.shards import read_shard
 from runner.app.queries.status import ModelStatus, next_steps, status
 from runner.app.state.open_state import local_state, open_state
 from runner.app.state.partitions import partitions_of, snapshot
@@ -13,6 +14,7 @@ from runner.app.state.read_state import full_run_id
 from runner.app.state.run_histories import LATEST, begun_partitions, ended_in, ended_run, joined
 from runner.errors import RetrainError, StateError, UsageError
 from runner.journal.checkpoint import always, never
+from runner.journal.events import RunStarted
 from runner.journal.forms import DEFAULT
 from runner.journal.progress import merged, newest_run
 from runner.lib.atomic_files import FILE_MODE, make_folder, publish, write_whole
@@ -25,11 +27,15 @@ from runner.reports.run_history import RunHistory
 
 
 class Rendered(Struct, frozen=True, kw_only=True):
-    """A run's report as bytes; `without_end` is a newer run that has not ended, or None."""
+    """A run's report as bytes; `without_end` is a newer run that has not ended, or None.
+
+    `missing` are the shards of a group of which no run has ended.
+    """
 
     run_id: str
     content: bytes
     without_end: str | None
+    missing: Sequence[str] = ()
 
 
 def report(state: str, run_id: str | None, render: Render, group: str | None = None) -> Rendered:
@@ -41,8 +47,12 @@ def report(state: str, run_id: str | None, render: Render, group: str | None = N
         UsageError: the run or group does not exist or has not ended.
         StateError: the journal is missing, foreign or damaged.
     """
-    history, without_end = _ended_run(state, run_id) if group is None else _ended_group(state, group)
-    return Rendered(run_id=history.run_id, content=render(history), without_end=without_end)
+    missing: Sequence[str] = ()
+    if group is None:
+        history, without_end = _ended_run(state, run_id)
+    else:
+        history, without_end, missing = _ended_group(state, group)
+    return Rendered(run_id=history.run_id, content=render(history), without_end=without_end, missing=missing)
 
 
 def report_of(state: str, run_id: str) -> Report:
@@ -66,8 +76,10 @@ def _ended_run(state: str, run_id: str | None) -> tuple[RunHistory, str | None]:
     return ended_run(having, chosen), without_end
 
 
-def _ended_group(state: str, group: str) -> tuple[RunHistory, str | None]:
-    """Return the runs of a group as one run, as they were at their ends, and a member that has not ended, if any."""
+def _ended_group(state: str, group: str) -> tuple[RunHistory, str | None, Sequence[str]]:
+    """Return the runs of a group as one run, as they were at their ends; a member that has not ended, if any; and the
+    shards of which none has ended. If one of them is there, the group has not done all of its work.
+    """
     partitions, progresses = begun_partitions(state, never)  # a checkpoint leaves out older runs
     runs = merged(progresses).runs
     newest = next((run.started.group for run in reversed(runs.values()) if run.started.group), None)
@@ -87,7 +99,19 @@ def _ended_group(state: str, group: str) -> tuple[RunHistory, str | None]:
         for part, known in zip(partitions, progresses, strict=True)
         if known.has_run(run_id)
     ]
-    return joined(ended[0], histories), next((run_id for run_id in ids if run_id not in ended), None)
+    without_end = next((run_id for run_id in ids if run_id not in ended), None)
+    missing = _missing_shards(runs[ids[-1]].started, [runs[run_id].started for run_id in ended])
+    return joined(ended[0], histories, finished=not missing and without_end is None), without_end, missing
+
+
+def _missing_shards(newest: RunStarted, ended: Sequence[RunStarted]) -> Sequence[str]:
+    """Return the shards of which no run has ended, if the newest run of the group is one of several."""
+    try:
+        of = 1 if newest.options.shard is None else read_shard(newest.options.shard, "the record of a run").of
+    except UsageError:
+        return ()  # it is data
+    there = {started.options.shard for started in ended}
+    return [text for number in range(1, of + 1) if of > 1 and (text := f"{number}/{of}") not in there]
 
 
 def _refused(run_id: str, runs: Container[str]) -> UsageError:

@@ -15,6 +15,7 @@ from emulator.launch import running_emulator
 from runner.app.planning.scope import Scope
 from runner.app.planning.service_access import EmulatorKeys, ManifestKeys
 from runner.app.provenance import ApprovalProvenance
+from runner.app.run.side_by_side import in_each
 from runner.app.service import call_threads, connected
 from runner.app.state.session import Session
 from runner.datasets.file_cache import FileCache
@@ -77,8 +78,12 @@ class ExecutionResult(Struct, frozen=True, kw_only=True):
     internal_errors: tuple[Exception, ...]
 
 
-def execute(sessions: Sequence[Session], job: ExecutionRequest) -> ExecutionResult:
+def execute(
+    sessions: Sequence[Session], job: ExecutionRequest, first: Callable[[Session], None] | None = None
+) -> ExecutionResult:
     """Take every planned model to its outcome; each is in the session of its partition.
+
+    `first` writes what a session's journal is to have before that.
 
     Raises:
         StateError: the journal cannot be written any more.
@@ -87,8 +92,8 @@ def execute(sessions: Sequence[Session], job: ExecutionRequest) -> ExecutionResu
     with ExitStack() as stack:
         for plan in job.plans:
             job.listener(plan.model, Planned(stages=plan.stages))
-        inboxes = [job.inbox(session, job) for session in sessions] if job.inbox is not None else []
-        waiting = [inbox.pending() for inbox in inboxes]
+        inboxes = {session.partition: job.inbox(session, job) for session in sessions} if job.inbox is not None else {}
+        waiting = in_each(sessions, partial(_begin, inboxes, first))
         needs_service = any(waiting) or any(plan.stages for plan in job.plans)
         url = stack.enter_context(_service_url(sessions[0], job)) if needs_service else ""
         redactor = Redactor()
@@ -109,7 +114,7 @@ def execute(sessions: Sequence[Session], job: ExecutionRequest) -> ExecutionResu
             on_idle=partial(_use_idle, executors),
         )
         with _stopping(coordinator):
-            desks = list(zip(inboxes, contexts.values(), strict=False))
+            desks = list(zip(inboxes.values(), contexts.values(), strict=False))
             watch = (
                 watch_inbox(coordinator, desks, waiting) if desks and needs_service else None
             )  # else it ends at once
@@ -124,6 +129,18 @@ def execute(sessions: Sequence[Session], job: ExecutionRequest) -> ExecutionResu
         stopped=coordinator.stopped,
         internal_errors=tuple(bug for context in contexts.values() for bug in context.internal_errors),
     )
+
+
+def _begin(
+    inboxes: Mapping[str, Decisions[Any]], first: Callable[[Session], None] | None, session: Session
+) -> Sequence[Any]:
+    """Let a session write what comes first, and return what waits in its inbox, which is looked at meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        inbox = inboxes.get(session.partition)
+        waiting = pool.submit(inbox.pending) if inbox is not None else None
+        if first is not None:
+            first(session)
+        return waiting.result() if waiting is not None else ()
 
 
 def try_recording(path: Path) -> None:

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -19,6 +20,8 @@ from runner.app.run.execution import ExecutionRequest, ExecutionResult, OpenInbo
 from runner.app.run.notifier import Notifier
 from runner.app.run.planned_run import Found, agreed_plan, planned_scope
 from runner.app.run.run_end import RunResult, finish_run, readings_of
+from runner.app.run.side_by_side import held_in_order, in_each
+from runner.app.state.open_state import in_bucket
 from runner.app.state.partitions import each_progress, events_of, homes, known_homes, partitions_of, refuse_part
 from runner.app.state.read_state import Warn, knows_approved, warn_of_future
 from runner.app.state.session import Partition, Session, session
@@ -123,15 +126,9 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
     shard = shard_of(request.shard, len(partitions), request.state, pipeline_variables(), made)
     enough = never if scope.manifest.limits.keep else knows_approved(scope.service.name, scope.manifest)
 
-    def held(partition: Partition | None) -> Session:
-        return stack.enter_context(
-            session(
-                request.state,
-                lock_timeout=request.lock_timeout,
-                listener=request.listener,
-                enough=enough,
-                partition=partition,
-            )
+    def held(partition: Partition | None, patience: timedelta) -> AbstractContextManager[Session]:
+        return session(
+            request.state, lock_timeout=patience, listener=request.listener, enough=enough, partition=partition
         )
 
     def close_lost_runs(partition: str) -> None:
@@ -140,7 +137,7 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
             pass  # taking it does that
 
     if len(partitions) == 1:
-        opened = held(None)
+        opened = stack.enter_context(held(None, request.lock_timeout))
         alone = opened.progress
         found_state = Found(held={0: opened}, marks=[opened.found], shard=shard, share=alone, fleet=alone)
         return _Work(sessions=[opened], events=(), found=found_state, homes={})
@@ -150,7 +147,9 @@ def _opened(stack: ExitStack, request: RunRequest, scope: Scope, document: PlanD
     wanted = {found[model.name] for model in scope.models}
     chosen = [number for number in share if number in wanted] or share[:1]
     run_id = new_run_id(datetime.now(UTC))
-    sessions = {number: held(Partition(address=partitions[number], run_id=run_id)) for number in chosen}
+    holds = [partial(held, Partition(address=partitions[number], run_id=run_id)) for number in chosen]
+    together = stack.enter_context(held_in_order(holds, request.lock_timeout, far=in_bucket(request.state)))
+    sessions = dict(zip(chosen, together, strict=True))
     progresses = [sessions[number].progress if number in sessions else known for number, known in enumerate(before)]
     if homes(scope.manifest, scope.service.name, progresses) != found:
         raise StateError(
@@ -184,23 +183,26 @@ def _retrain(work: _Work, request: RunRequest, scope: Scope, document: PlanDocum
     own = replace(scope, models=work.models_held(scope.models))
     agreed = agreed_plan(work.found, own, document, str(request.plan), readings) if document else None
     paths, group = tuple(str(path) for path in scope.choice.paths), group_of(request.group, pipeline_variables())
-    for opened in sessions:
-        options, seen = _recorded(scope, document, shard), work.seen_beside(opened)
+    options = _recorded(scope, document, shard)
+
+    def start(opened: Session) -> None:
+        seen = work.seen_beside(opened)
         opened.start(scope.manifest, scope.service, paths, options, group=group, seen_events=seen)
+
+    in_each(sessions, start)
     if request.run_id_file is not None:
         _write_id(request.run_id_file, first.run_id, request.warn)
-    plans = list[ModelPlan]()
+    planned = dict[str, Planned]()
     for opened in sessions:
         own = replace(scope, models=work.models_of(opened, scope.models))
         alone = None if work.homes else agreed
-        planned = alone or plan_models(
+        found = alone or plan_models(
             own, opened.progress, readings, request.listener, fleet, one_pass_from=ONE_PASS_FROM
         )
-        _record_plans(opened, scope.manifest, scope.service.name, planned)
-        plans += planned.plans
+        planned[opened.partition] = found
     job = ExecutionRequest(
         scope=scope,
-        plans=plans,
+        plans=[plan for found in planned.values() for plan in found.plans],
         parallel=request.parallel or scope.manifest.limits.parallel,
         listener=request.listener,
         readings=readings,
@@ -210,7 +212,11 @@ def _retrain(work: _Work, request: RunRequest, scope: Scope, document: PlanDocum
         fleet=fleet if work.homes else None,
         budget=budget_of(shard, scope.manifest.limits),
     )
-    executed = execute(sessions, job)
+
+    def record_plans(opened: Session) -> None:
+        _record_plans(opened, scope.manifest, scope.service.name, planned[opened.partition])
+
+    executed = execute(sessions, job, record_plans)
     for opened in sessions:
         _prune(opened, scope, executed, request.warn)
     return finish_run(sessions, executed, allow_held=request.allow_held)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from runner.app.planning.scope import Scope
 from runner.app.run.execution import ExecutionRequest, ExecutionResult, execute
+from runner.app.run.side_by_side import in_each
 from runner.app.service import TargetService
 from runner.app.state.run_histories import history_of, joined
 from runner.app.state.session import Session
@@ -83,9 +84,8 @@ def finish_run(sessions: Sequence[Session], executed: ExecutionResult, *, allow_
         bugs = bool(executed.internal_errors)
         return exit_code(ends, internal_errors=bugs, stopped=executed.stopped, allow_held=allow_held)
 
-    reports = [
-        opened.finish(code(ends), executed.stopped) for opened, ends in zip(sessions, executed.ends, strict=True)
-    ]
+    ends_of = {opened.partition: ends for opened, ends in zip(sessions, executed.ends, strict=True)}
+    reports = in_each(sessions, lambda opened: opened.finish(code(ends_of[opened.partition]), executed.stopped))
     first = sessions[0]
     is_whole = first.partition == first.whole.address or first.command != "run"
     return RunResult(

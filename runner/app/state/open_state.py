@@ -53,6 +53,11 @@ def open_state(address: str) -> StateStore:
     return STORES.get(scheme, _folder)(address)
 
 
+def in_bucket(address: str) -> bool:
+    """Return whether the state is in an object store, where each step is a request that takes long."""
+    return address.partition("://")[0].lower() in BUCKETS
+
+
 def local_state(address: str) -> StateFolder | None:
     """Return the folder of a `--state` value, or None if the state is elsewhere.
 

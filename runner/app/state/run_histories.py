@@ -3,13 +3,16 @@
 from collections.abc import Collection, Iterator, Sequence
 from copy import copy
 
+from msgspec.structs import replace
+
 from runner.app.state.open_state import open_state
 from runner.app.state.partitions import each_progress, partitions_of
 from runner.app.state.read_state import full_run_id, no_journal, opened_log
-from runner.errors import StateError, UsageError
+from runner.errors import ExitCode, StateError, UsageError
 from runner.journal.chain import START, Link
 from runner.journal.checkpoint import Enough, always, continued
-from runner.journal.progress import Progress, joined_run, merged, newest_run
+from runner.journal.events import RunFinished
+from runner.journal.progress import Progress, joined_run, merged, newest_run, worst
 from runner.journal.state_store import Blobs, EventLog
 from runner.reports.run_history import RunHistory, ended_histories
 
@@ -53,10 +56,16 @@ def ended_history(log: EventLog, blobs: Blobs, run_id: str) -> RunHistory:
     return history_of(log, progress, run_id)
 
 
-def joined(run_id: str, histories: Sequence[RunHistory]) -> RunHistory:
-    """Return runs of several partitions or machines, the newest last, as one that is told as the run of that id."""
+def joined(run_id: str, histories: Sequence[RunHistory], *, finished: bool = True) -> RunHistory:
+    """Return runs of several partitions or machines, the newest last, as one that is told as the run of that id.
+
+    If others have not `finished`, the exit code is not better than that of unfinished work.
+    """
     progress = copy(merged([history.progress for history in reversed(histories)]))
-    progress.runs = {**progress.runs, run_id: joined_run(run_id, [history.record for history in histories])}
+    record = joined_run(run_id, [history.record for history in histories])
+    if not finished and record.finished is not None:
+        record = replace(record, finished=worst([record.finished, RunFinished(exit_code=int(ExitCode.UNFINISHED))]))
+    progress.runs = {**progress.runs, run_id: record}
     whole = RunHistory(run_id=run_id, progress=progress)
     for history in histories:
         whole.plans |= history.plans

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -23,7 +24,15 @@ from runner.errors import ExitCode, LockedError, StateError, too_large
 from runner.execute.commands import Clock
 from runner.execute.model_run import Recorder
 from runner.execute.progress_events import Listener, Preparing, unheard
-from runner.journal.checkpoint import Enough, always, keep_checkpoint, read_progress, show_checkpoint
+from runner.journal.checkpoint import (
+    Enough,
+    File,
+    always,
+    free_file,
+    keep_checkpoint,
+    read_progress,
+    show_checkpoint,
+)
 from runner.journal.events import ReportWritten, RunFinished, RunOptions, RunStarted
 from runner.journal.folder import ANSWERS, StateFolder
 from runner.journal.forms import DEFAULT
@@ -127,8 +136,10 @@ class Session(Struct, frozen=True, kw_only=True):
 
     def finish(self, code: ExitCode, stopped: str | None) -> Report:
         """Record the end, write the run's files, and return the report."""
-        self.recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
-        return self.write_files(self.run_id)
+        with ThreadPoolExecutor(1) as pool:
+            free = pool.submit(free_file, self.state.blobs)
+            self.recorder.run_fact(RunFinished(exit_code=int(code), stopped=stopped))
+            return self.write_files(self.run_id, free.result())
 
     def _answers(self, run_id: str) -> Iterator[tuple[str, Iterable[bytes]]]:
         """Yield what the service said, if the run's files are not on this machine; it proves nothing."""
@@ -137,20 +148,26 @@ class Session(Struct, frozen=True, kw_only=True):
             with open_file(answers) as stream:
                 yield ANSWERS, stream
 
-    def write_files(self, run_id: str) -> Report:
-        """Render a finished run's files from the journal, and record their digests."""
+    def write_files(self, run_id: str, free: File | None = None) -> Report:
+        """Render a finished run's files from the journal, and record their digests; `free` is for its checkpoint."""
         from runner.reports.formats.render import each_file  # noqa: PLC0415 -- 4 MiB that are needed when uploads are over
 
         history, small = self._history(run_id), self._for_checkpoint(run_id)
         with ThreadPoolExecutor(1) as pool:
             elsewhere = self.state.folder is None  # then storing is waiting
-            kept = pool.submit(keep_checkpoint, self.state.blobs, small) if small and elsewhere else None
+            keep = partial(keep_checkpoint, self.state.blobs, small, free) if small else lambda: None
+            kept = pool.submit(keep) if elsewhere else None
             digests, report = self._write(run_id, each_file(history)), build_report(history)
-            checkpoint = kept.result() if kept else keep_checkpoint(self.state.blobs, small) if small else None
-        sha256 = None if checkpoint is None else checkpoint.sha256
-        self.recorder.run_fact_for(run_id, ReportWritten(files=digests, checkpoint=sha256))
-        if checkpoint is not None:
-            show_checkpoint(self.state.blobs, checkpoint)
+            checkpoint = kept.result() if kept else keep()
+            # Shown a moment too early it is not believed: no event names it yet.
+            show = partial(show_checkpoint, self.state.blobs, checkpoint)
+            shown = pool.submit(show) if checkpoint and elsewhere else None
+            sha256 = None if checkpoint is None else checkpoint.sha256
+            self.recorder.run_fact_for(run_id, ReportWritten(files=digests, checkpoint=sha256))
+            if shown:
+                shown.result()
+            elif checkpoint:
+                show()
         return report
 
     def _history(self, run_id: str) -> RunHistory:

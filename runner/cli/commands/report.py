@@ -1,6 +1,6 @@
 """`retrain report`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -46,6 +46,7 @@ def report_command(formats: Mapping[str, Render]) -> click.Command:
             raise UsageError("A run and a group cannot both be given.", hint="Name either a run or a group.")
         rendered = report(state, run, formats[form], group)
         warn_of_loss(console, state)
+        _tell_missing(rendered.missing, console)
         if rendered.without_end:
             others = f"run {rendered.run_id}" if group is None else "what the others of its group did"
             console.line(f"note: run {rendered.without_end} has not ended; this is {others}")
@@ -76,3 +77,11 @@ def _open(page: Path) -> bool:
 
 
 command = report_command(FORMATS)
+
+
+def _tell_missing(shards: Sequence[str], console: Console) -> None:
+    if shards:
+        several = "s" if len(shards) > 1 else ""
+        console.line(
+            f"note: no run of shard{several} {', '.join(shards)} has ended in this group; this is what the others did"
+        )

@@ -3,6 +3,7 @@
 import itertools
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -173,6 +174,31 @@ def test_every_third_answer_of_the_store_is_lost_and_nothing_is_done_twice(machi
     ended(machines, "run", "models.yaml")
     assert effects(machines, "churn") == (1, 1)
     ended(machines, "verify")
+
+
+@pytest.mark.parametrize(
+    ("request_of_a_run", "meanwhile", "number"),
+    [
+        ("leases/term-", ("GET", ""), 2),  # the journal is listed, after the leases
+        ("journal/00000000000000002", ("GET", ""), 4),  # the inbox, while the plans are recorded
+        ("journal/00000000000000016", ("PUT", "prod/checkpoint/latest"), 1),  # while the report is recorded
+    ],
+)
+def test_a_run_asks_a_far_store_at_once_for_what_does_not_depend_on_each_other(
+    machines: EmptyMachines, request_of_a_run: str, meanwhile: tuple[str, str], number: int
+) -> None:
+    machines.add("churn")
+    came, lasted = threading.Semaphore(0), list[bool]()
+
+    def answered(method: str, key: str, _number: int) -> None:
+        if (method, key) == meanwhile:
+            came.release()
+        elif method == "PUT" and key.startswith(f"prod/p/0000/{request_of_a_run}"):
+            lasted.append(all(came.acquire(timeout=10) for _ in range(number)))
+
+    machines.store.fault = answered
+    ended(machines, "run", "models.yaml")
+    assert lasted == [True]
 
 
 def test_credentials_that_expire_while_a_model_trains_end_the_run_and_the_next_one_continues(

@@ -467,6 +467,19 @@ def test_the_report_of_all_partitions_is_rendered_when_it_is_asked_for(in_a_fold
     assert all(name in page for name in NAMES)
 
 
+def test_the_report_of_a_group_says_which_shards_are_missing_and_that_work_is_left(in_a_folder: Shards) -> None:
+    shards = in_a_folder
+    shards.environment["RETRAIN_GROUP"] = "night-1"
+    shards.ended("run", "models.yaml", "--shard", "2/3")
+    done = shards.ended("report", "--group", "--format", "json")
+    assert "no run of shards 1/3, 3/3 has ended in this group" in done.err
+    assert json.loads(done.out)["exit_code"] == 5
+    for number in (1, 3):
+        shards.ended("run", "models.yaml", "--shard", f"{number}/3")
+    done = shards.ended("report", "--group", "--format", "json")
+    assert ("note: " in done.err, json.loads(done.out)["exit_code"]) == (False, 0)
+
+
 def test_the_limits_of_a_run_are_divided_and_it_is_said(in_a_folder: Shards) -> None:
     shards = in_a_folder
     shards.manifest["limits"] |= {"switches_per_run": 4, "stop_after_failures": 1}
