@@ -6,6 +6,7 @@ A command about one model works on the partition of that model, a run on those o
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from runner.app.state.open_state import local_state, open_state
 from runner.errors import LockedError, StateError, UsageError
@@ -123,13 +124,14 @@ def older_partitions(state: str) -> dict[int, str]:
     place = open_state(state)
     whole = state if place.number is None else _whole(place)
     partitions = (state,) if whole is None else partitions_of(whole)
-    return _older(partitions, _each_progress(partitions, always))
+    return _older(partitions, _each_progress(partitions, always, afresh=True))  # a copy may know what is lost
 
 
-def _each_progress(partitions: Sequence[str], enough: Enough) -> list[Progress]:
+def _each_progress(partitions: Sequence[str], enough: Enough, *, afresh: bool = False) -> list[Progress]:
+    read = partial(_progress, enough=enough, afresh=afresh)
     if len(partitions) == 1 or local_state(partitions[0]) is not None:
-        return [_progress(partition, enough) for partition in partitions]
-    return map_in_threads(lambda state: _progress(state, enough), partitions, _READERS)  # it waits for the store
+        return [read(partition) for partition in partitions]
+    return map_in_threads(read, partitions, _READERS)  # it waits for the store
 
 
 def _older(partitions: Sequence[str], progresses: Sequence[Progress]) -> dict[int, str]:
@@ -146,7 +148,7 @@ def _older(partitions: Sequence[str], progresses: Sequence[Progress]) -> dict[in
                     seen[other] = max(seen.get(other, (0, "")), (events, run.run_id))
     found = dict[int, str]()
     for number, (events, run_id) in seen.items():
-        if events_of(progresses[number]) < events and (now := _events_in(partitions[number])) < events:
+        if events_of(progresses[number]) < events and (now := _events_in(partitions[number], afresh=True)) < events:
             found[number] = (
                 f"has {now} events, and run {run_id} in another partition has seen {events} of them: it was cut, or "
                 "replaced by an older copy"
@@ -169,8 +171,8 @@ def has_run(partition: str) -> bool:
     return _events_in(partition) > 0
 
 
-def _events_in(partition: str) -> int:
-    log = open_state(partition).read_log()
+def _events_in(partition: str, *, afresh: bool = False) -> int:
+    log = open_state(partition).read_log(afresh=afresh)
     if log is None:
         return 0
     try:
@@ -179,9 +181,9 @@ def _events_in(partition: str) -> int:
         log.close()
 
 
-def _progress(state: str, enough: Enough) -> Progress:
+def _progress(state: str, enough: Enough, *, afresh: bool) -> Progress:
     place = open_state(state)
-    log = place.read_log()
+    log = place.read_log(afresh=afresh)
     if log is None:
         return Progress()
     try:
