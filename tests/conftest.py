@@ -31,5 +31,19 @@ WAITING = (  # for outages, leases and trainings
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that wait most: begun last, nothing else would be left to do meanwhile."""
-    items.sort(key=lambda item: item.path.name not in WAITING)
+    """Let each process begin with a share of the tests that wait most: begun last, nothing would be left to do beside.
+
+    The processes get consecutive parts of the list, of equal length.
+    """
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    waiting = sorted(
+        (item for item in items if item.path.name in WAITING), key=lambda item: item.path.name != WAITING[0]
+    )
+    others = [item for item in items if item.path.name not in WAITING]
+    ordered: list[pytest.Item] = []
+    for number in range(count):
+        share = waiting[number::count]
+        rest = max((len(items) - len(ordered)) // (count - number) - len(share), 0)
+        ordered += share + others[:rest]
+        del others[:rest]
+    items[:] = ordered + others

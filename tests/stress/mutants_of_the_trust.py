@@ -660,7 +660,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a_loss_is_accepted_beside_a_note_that_tells_of_it",
         file="runner/app/state/manage.py",
         old='        require_writable(opened.progress.lineage or "")\n',
-        new="",
+        new="        pass\n",
         caught_by=_HOSTILE + "[a note that cannot be corrected]",
     ),
     Mutant(

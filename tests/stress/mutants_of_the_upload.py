@@ -276,8 +276,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a_body_ends_whatever_was_sent",
         file="runner/http/upload_body.py",
-        old="if not compared.agrees():",
-        new="if not compared:",
+        old="if compared is not None and not compared.agrees():",
+        new="if compared is None and self._content is not None:",
         caught_by="tests/unit/providers/test_provider_upload.py::"
         "test_another_content_of_the_same_size_never_becomes_a_whole_body",
     ),
