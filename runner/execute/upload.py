@@ -6,7 +6,6 @@ recorded only with proof; where there is none, the job's status is read until it
 """
 
 from collections.abc import Callable
-from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,24 +15,19 @@ from runner.datasets.metadata import CheckedFile, Prepared
 from runner.datasets.prepare import check_data, pack
 from runner.datasets.resolve import ResolvedFile, resolve
 from runner.errors import Kind, ModelError
-from runner.execute.commands import Pool, StoppedError, Work, Workflow, call, pause, record, stage, take_slot
+from runner.execute.commands import Pool, StoppedError, Work, Workflow, call, record, stage, take_slot
 from runner.execute.model_identity import refuse_other_model
 from runner.execute.model_run import ModelOutcome, ModelRun, Replan, StageEnd, failed, failed_with
 from runner.execute.one_pass import OnePass
 from runner.execute.progress_events import StageStarted
-from runner.execute.retry import backoff, get_key, read, send
+from runner.execute.retry import get_key, read, send
+from runner.execute.settle_upload import job_status, settle_upload, started_without_end
 from runner.execute.upload_evidence import (
-    NO_STATUS,
-    NOT_FOUND,
     ClockReading,
     UploadEnd,
     compare_clocks,
-    evidence_against,
-    is_over,
     proves_start,
-    proves_waiting,
     refuse_expired,
-    says_waiting,
     url_end,
     word_of,
 )
@@ -41,7 +35,6 @@ from runner.http.upload_body import SentFile, UploadWatch
 from runner.journal.events import (
     DataChecked,
     FileRecord,
-    JobAbandoned,
     JobCreated,
     UploadBegun,
     UploadIntended,
@@ -52,13 +45,12 @@ from runner.journal.events import (
 )
 from runner.lib.checksums import Checksum
 from runner.lib.secrets import Secret
-from runner.lib.timestamps import seconds_text, stamp
+from runner.lib.timestamps import stamp
 from runner.plan.incumbent import reference
-from runner.plan.model_plan import PlanStage, resolve_commands
-from runner.providers.base import Code, Done, Effect, IssuedJob, NeverSent, Rejected, ServiceError, Status
+from runner.plan.model_plan import PlanStage
+from runner.providers.base import Done, Effect, IssuedJob, NeverSent, Rejected, Status
 from runner.providers.registry import facts_of
 
-_SETTLE_PAUSE_S = 15.0
 _SHORT = 1024 * 1024  # bytes of an upload that takes moments
 
 
@@ -200,11 +192,11 @@ def _cut_short(run: ModelRun, key: Secret, one_pass: OnePass, end: ModelOutcome 
     job = run.job
     yield from stage(one_pass.close, effect=True)
     run.count("status")
-    answer, _ = yield from call(lambda: _status(run, key, job.retrain_job_id))
+    answer, _ = yield from call(lambda: job_status(run, key, job.retrain_job_id))
     if answer is None:
         return (yield from settle_upload(run))
     if proves_start(run, answer, job.status_before_upload):
-        return _started_without_end(run)
+        return started_without_end(run)
     yield from record(UploadRejected(retrain_job_id=job.retrain_job_id, why="cut_short", message=end.reason))
     return end
 
@@ -213,22 +205,11 @@ def _read_first(run: ModelRun, key: Secret, effect: Effect) -> Workflow[Effect |
     """Plan the model again, with data that is read before it is sent, where the job's status shows no start."""
     job = run.job
     run.count("status")
-    answer, _ = yield from call(lambda: _status(run, key, job.retrain_job_id))
+    answer, _ = yield from call(lambda: job_status(run, key, job.retrain_job_id))
     if answer is None or proves_start(run, answer, job.status_before_upload):
         return effect
     yield from record(UploadRejected(retrain_job_id=job.retrain_job_id, why="refused", message=_told(effect)))
     return Replan(reason=_told(effect))
-
-
-def _started_without_end(run: ModelRun) -> ModelOutcome:
-    name = run.job.retrain_job_id
-    _, not_started = resolve_commands(run.model.name, "upload", state=run.context.state_option)
-    return ModelOutcome(
-        outcome="unknown",
-        reason=f"Job {name} has started although the end of its data was never sent, so nobody knows what it is "
-        f"trained on. Look in the product, and remove the model that it makes; then `{not_started}` lets the next run "
-        "train the data.",
-    )
 
 
 class _Taken(Struct, frozen=True, kw_only=True):
@@ -246,7 +227,7 @@ def _take_job(run: ModelRun, key: Secret, filename: str) -> _Taken:
     wall, monotonic = clock.now(), clock.monotonic()
     job = run.context.provider.take_job(key, filename)
     reading = ClockReading(date=job.date, before=wall, after=clock.now())
-    before, _ = _status(run, key, job.retrain_job_id)
+    before, _ = job_status(run, key, job.retrain_job_id)
     return _Taken(job=job, before=before, reading=reading, monotonic=monotonic)
 
 
@@ -270,7 +251,7 @@ def _upload_end(run: ModelRun, taken: _Taken) -> UploadEnd:
 
 def _may_repeat(run: ModelRun, key: Secret, retrain_job_id: str, before: str | None) -> bool:
     """Return whether the status was read and shows no start: who redirected or refused may have taken the data."""
-    answer, _ = _status(run, key, retrain_job_id)
+    answer, _ = job_status(run, key, retrain_job_id)
     return answer is not None and not proves_start(run, answer, before)
 
 
@@ -337,69 +318,12 @@ def _started_all_the_same(run: ModelRun, refused: Rejected) -> Workflow[bool]:
     """
     key, job = (yield from get_key(run)), run.job
     run.count("status")
-    answer, _ = yield from call(lambda: _status(run, key, job.retrain_job_id))
+    answer, _ = yield from call(lambda: job_status(run, key, job.retrain_job_id))
     if not proves_start(run, answer, job.status_before_upload):
         return False
     run.warn(f"the upload was refused, but its job has started: {refused.message}")
     yield from record(UploadSucceeded(retrain_job_id=job.retrain_job_id, proof="status"))
     return True
-
-
-def settle_upload(run: ModelRun) -> Workflow[StageEnd]:
-    """Find out by the job's status whether an upload without an answer arrived."""
-    key, job, clock = (yield from get_key(run)), run.job, run.context.clock
-    dead_at, began, timeout = job.url_expires_at + run.quarantine, clock.monotonic(), run.model.wait.timeout
-    steady = min(run.quarantine, timeout).total_seconds()  # waited at least, in case the wall clock was set forward
-    run.say(f"asking whether the upload to job {job.retrain_job_id} arrived; known by {seconds_text(dead_at)}")
-    attempt = 0
-    while True:
-        attempt += 1
-        waited = clock.monotonic() - began  # before the question: a sleep over the answer makes it an old one
-        run.count("status")
-        answer, reading = yield from call(lambda: _status(run, key, job.retrain_job_id))
-        if proves_start(run, answer, job.status_before_upload):
-            if job.is_cut_short:
-                return _started_without_end(run)
-            yield from record(UploadSucceeded(retrain_job_id=job.retrain_job_id, proof="status"))
-            return None
-        over = waited >= steady and is_over(run, job.url_expires_at, reading)
-        if over and proves_waiting(run, answer):
-            yield from record(JobAbandoned(retrain_job_id=job.retrain_job_id, by="quarantine"))
-            return Replan(reason=f"the upload to job {job.retrain_job_id} never arrived")
-        left = timeout.total_seconds() - waited
-        if left <= 0:
-            return _unknown(run, job.retrain_job_id, dead_at, word_of(answer))
-        wait = min(backoff(attempt, run.context.rng), _SETTLE_PAUSE_S)
-        yield from pause(min(wait, left), interruptible=True)
-
-
-def _status(run: ModelRun, key: Secret, retrain_job_id: str) -> tuple[Status | str | None, ClockReading]:
-    """Ask for the job's status, and return it with what the clocks showed.
-
-    The status is NOT_FOUND for an unknown job, NO_STATUS where it is refused in words that no document describes, and
-    None when it could not be read this time.
-    """
-    answer: Status | str | None
-    before = run.context.clock.now()
-    try:
-        answer = run.context.provider.status(key, retrain_job_id)
-        date = answer.date
-    except ServiceError as error:
-        refused = None if error.again or error.understood else NO_STATUS
-        answer, date = NOT_FOUND if error.code == Code.NOT_FOUND_JOB else refused, error.date
-    return answer, ClockReading(date=date, before=before, after=run.context.clock.now())
-
-
-def _unknown(run: ModelRun, retrain_job_id: str, dead_at: datetime, value: str | None) -> ModelOutcome:
-    against = evidence_against(run, value) if value is not None and says_waiting(run, value) else None
-    other = f" Job {against[1].retrain_job_id} of {against[0]} says {value} too, after its upload." if against else ""
-    started, not_started = resolve_commands(run.model.name, "upload", state=run.context.state_option)
-    return ModelOutcome(
-        outcome="unknown",
-        reason=f"Whether the upload to job {retrain_job_id} started a training is not known yet.{other} Run "
-        f"`retrain run` again after {seconds_text(dead_at)}; it asks the service, and sends nothing before it knows. "
-        f"If it never learns, look in the product and tell: `{started}` or `{not_started}`.",
-    )
 
 
 def _checked(prepared: Prepared) -> DataChecked:

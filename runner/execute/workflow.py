@@ -14,9 +14,10 @@ from runner.execute.drift import adopt
 from runner.execute.evaluation import decide_again, evaluate_result
 from runner.execute.model_run import ModelOutcome, ModelRun, Replan, RunStage, StageEnd, failed, failed_with
 from runner.execute.progress_events import ModelEnded, StageStarted
+from runner.execute.settle_upload import settle_upload
 from runner.execute.switch import settle_switch, switch
 from runner.execute.training import wait
-from runner.execute.upload import check, settle_upload, upload
+from runner.execute.upload import check, upload
 from runner.journal.events import ApprovalRecorded, ErrorRecord, ModelFinished
 from runner.journal.retrain_job import IN_FLIGHT, JobStage
 from runner.plan.approvals import doubts, said_by

@@ -125,7 +125,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="two_machines_judge_by_their_own_clocks",
-        file="runner/execute/upload.py",
+        file="runner/execute/settle_upload.py",
         old="over = waited >= steady and is_over(run, job.url_expires_at, reading)",
         new="over = waited >= steady and reading.before >= job.url_expires_at + run.quarantine",
         caught_by=_SIMULATOR + "test_the_bench_sees_runners_that_judge_an_uploads_end_by_their_own_clocks",

@@ -68,8 +68,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a_start_without_the_end_is_taken_for_one",
-        file="runner/execute/upload.py",
-        old="            if job.is_cut_short:\n                return _started_without_end(run)\n",
+        file="runner/execute/settle_upload.py",
+        old="            if job.is_cut_short:\n                return started_without_end(run)\n",
         new="",
         caught_by=_ONE_PASS + "test_a_body_without_its_end_that_started_a_training_is_told_and_nothing_is_sent_again",
     ),
@@ -78,7 +78,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="runner/execute/upload.py",
         old=(
             "    if proves_start(run, answer, job.status_before_upload):\n"
-            "        return _started_without_end(run)\n"
+            "        return started_without_end(run)\n"
             "    yield from record(UploadRejected("
         ),
         new="    yield from record(UploadRejected(",
@@ -128,14 +128,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="no_waiting_for_the_urls_expiry",
-        file="runner/execute/upload.py",
+        file="runner/execute/settle_upload.py",
         old="if over and proves_waiting(run, answer):",
         new="if proves_waiting(run, answer):",
         caught_by=_PROTOCOL + "test_an_upload_that_never_arrived_gets_a_new_job_only_after_expiry_and_quarantine",
     ),
     Mutant(
         name="a_job_is_dead_whatever_its_status_says",
-        file="runner/execute/upload.py",
+        file="runner/execute/settle_upload.py",
         old="if over and proves_waiting(run, answer):",
         new="if over:",
         caught_by=_PROTOCOL + "test_no_second_job_while_the_first_ones_word_proves_nothing",

@@ -19,7 +19,7 @@ from runner.journal.progress import Progress
 from runner.journal.retrain_job import JobStage
 from runner.plan.model_plan import ModelPlan
 from runner.providers.base import Done, Effect, NeverSent, Rejected, Unknown
-from tests.fakes.world import ONE_MODEL, CrashError, World, until_settled
+from tests.fakes.world import ONE_MODEL, CrashError, World, service_error, until_settled
 
 IN_ONE_PASS = ["JobCreated", "UploadBegun", "DataChecked", "UploadIntended"]
 IN_TWO_PASSES = ["DataChecked", "JobCreated", "UploadIntended"]
@@ -252,6 +252,24 @@ def test_a_body_without_its_end_that_started_a_training_is_told_and_nothing_is_s
     job = world.model().last
     assert job is not None
     assert job.stage == JobStage.SENDING
+
+
+def test_a_person_is_not_asked_for_an_answer_that_is_refused(world: World) -> None:
+    def fall_silent(call: str, _job: str) -> Effect | None:
+        if call == "put":
+            raise CrashError
+        if call == "status" and world.service.calls("put"):
+            raise service_error(None, again=True)
+        return None
+
+    world.service.before = fall_silent
+    with pytest.raises(CrashError):
+        world.run()
+
+    ended = world.run()["m"]
+    assert ended.outcome == "unknown"
+    assert "--as not-started" in ended.reason
+    assert "--as started" not in ended.reason
 
 
 def test_a_stop_lets_the_upload_end_that_has_begun(world: World) -> None:
