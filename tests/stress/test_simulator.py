@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from runner.errors import StateError
-from runner.execute import upload
+from runner.execute import settle_upload, upload
 from runner.execute.coordinator import Coordinator
 from runner.execute.model_run import ModelRun
 from runner.execute.upload_evidence import UploadEnd
@@ -105,7 +105,7 @@ def test_the_bench_sees_runners_that_judge_an_uploads_end_by_their_own_clocks(
     """Two machines whose clocks are 34 s apart, the slow one asleep before its upload: then both start."""
     seeds = [seed for seed in OWN_CLOCKS if Draws(seed).ambushed and Draws(seed).overlapping]
     assert [told for seed in seeds for told in play(seed, shared).violations] == []
-    monkeypatch.setattr(upload, "is_over", lambda run, expires, seen: seen.before >= expires + run.quarantine)
+    monkeypatch.setattr(settle_upload, "is_over", lambda run, expires, seen: seen.before >= expires + run.quarantine)
     monkeypatch.setattr(UploadEnd, "passed", lambda end, clock: clock.now() >= end.expires)
     assert any("times more than allowed" in told for seed in seeds for told in play(seed, shared).violations)
 
