@@ -94,7 +94,7 @@ class PostgresStore:
         """Return what the table `format` says.
 
         Raises:
-            StateError: there is no state, or this version cannot read it.
+            StateError: the state does not exist, or this version cannot read it.
         """
         found, known = self._read_format(), known_in(self._machine)
         if known is not None and known.events and (found is None or found.lineage != known.lineage):

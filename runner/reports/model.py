@@ -165,6 +165,7 @@ class Calls(_Part, frozen=True, kw_only=True):
 NextCause = Literal[
     "switch",
     "upload",
+    "cut_upload",
     "interrupted",
     "credentials",
     "data",

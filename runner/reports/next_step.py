@@ -84,6 +84,11 @@ TABLE: Mapping[tuple[Outcome, NextCause], _Advice] = MappingProxyType(
             " product whether the job was trained, and record it with {done} or {undone}.",
             ("run", "done", "undone"),
         ),
+        ("unknown", "cut_upload"): _Advice(
+            "Run {run} again: it asks the service, and sends nothing before it knows. If the job was trained, nobody"
+            " knows on what: remove its model in the product, then record it with {undone}.",
+            ("run", "undone"),
+        ),
         ("unknown", "interrupted"): _Advice(
             "Run {run} again: it asks the service. If that cannot tell, look in the product and record what you see"
             " with {done} or {undone}.",
@@ -198,6 +203,8 @@ def _commands(model: ModelReport, context: CommandContext) -> Mapping[str, str]:
 def _cause(model: ModelReport, *, stopped: bool, blocked: bool) -> NextCause | None:
     cause: NextCause | None = None
     match model.outcome:
+        case "unknown" if model.retrain_job_id is not None and model.dataset is None:
+            cause = "cut_upload"
         case "unknown" if stopped:
             cause = "interrupted"
         case "unknown":

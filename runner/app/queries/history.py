@@ -122,7 +122,7 @@ def explain(
     """Return the decision about a model in a run, or all about one of its jobs, each computed again now.
 
     Raises:
-        UsageError: there is no journal, or the decision is not in it.
+        UsageError: the journal does not exist, or the decision is not in it.
         StateError: the journal is missing, foreign or damaged.
     """
     blobs, progress, model, trails = _trails(state, model)

@@ -30,6 +30,7 @@ from runner.journal.model_progress import ModelProgress
 from runner.journal.outcomes import Outcome
 from runner.journal.progress import Progress, RunRecord
 from runner.journal.retrain_job import ABANDONED, JobStage, RetrainJob
+from runner.plan.model_plan import resolve_commands, state_option
 
 Answer = Literal["started", "not-started", "switched", "not-switched", "abandoned"]
 _ASKED: dict[Answer, str] = {
@@ -127,10 +128,11 @@ def _open_job(progress: Progress, request: ResolveRequest) -> tuple[RetrainJob, 
 def _refuse_unknown_data(request: ResolveRequest, job: RetrainJob) -> None:
     """Raise a UsageError for a job that can only have started on a part of its data."""
     if job.is_cut_short:
+        _, not_started = resolve_commands(request.model, "upload", state=state_option(request.state))
         raise UsageError(
             f"Job {job.retrain_job_id} of {request.model} was sent data without its end, so if it has started, nobody "
             "knows what it is trained on.",
-            hint="Look in the product and remove what it makes; then say `--as not-started`.",
+            hint=f"Look in the product and remove what it makes; then `{not_started}` lets the next run train.",
         )
 
 

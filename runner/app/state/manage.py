@@ -173,7 +173,7 @@ def missing_history(state: str) -> dict[str, tuple[Finding, ...]]:
 
 
 def _nothing_missing() -> UsageError:
-    return UsageError("Nothing is missing from the journal.", hint="There is no loss to accept; continue with `run`.")
+    return UsageError("Nothing is missing from the journal.", hint="No loss needs to be accepted; continue with `run`.")
 
 
 def _missing(partition: str, older: Mapping[int, str]) -> tuple[Finding, ...]:

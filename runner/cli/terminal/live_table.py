@@ -151,7 +151,7 @@ def _training(row: LiveRow, elapsed: float, room: int, terminal: TerminalCapabil
 
 
 def _bar(share: float, room: int, terminal: TerminalCapabilities) -> str:
-    """Return a bar with a gap behind it, or nothing if there is no room."""
+    """Return a bar with a gap behind it, or nothing if it does not fit."""
     width = _LONGEST_BAR if room >= 70 else 10 if room >= 40 else 0
     return f"{bar(share, width, terminal)} " if width else ""
 

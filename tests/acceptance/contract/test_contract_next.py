@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.app.planning.data_checks import ONE_PASS_FROM
 from runner.journal.outcomes import NEEDS_PERSON, Outcome
 from runner.reports.model import NextCause
 from runner.reports.next_step import TABLE
@@ -37,6 +38,12 @@ def unknown_upload(project: Project) -> None:
     model = project.add("churn", wait=QUICK)
     model.before, model.during, model.training = "running", "running", True
     model.next_answer("put", Answer(lost="done"))
+
+
+def cut_upload(project: Project) -> None:
+    padding = b"x" * ONE_PASS_FROM
+    model = project.add("churn", train=b"age,churned\n1," + padding + b"\none field\n", wait=QUICK)
+    model.always["status"] = Answer(status=500, body=b"{}")
 
 
 def no_key(project: Project) -> None:
@@ -121,6 +128,7 @@ def training(project: Project) -> None:
 STATES: dict[tuple[Outcome, NextCause], Callable[[Project], None]] = {
     ("unknown", "switch"): unknown_switch,
     ("unknown", "upload"): unknown_upload,
+    ("unknown", "cut_upload"): cut_upload,
     ("failed", "credentials"): no_key,
     ("failed", "data"): bad_data,
     ("failed", "service"): failing_service,

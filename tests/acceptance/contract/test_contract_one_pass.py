@@ -9,6 +9,7 @@ import pytest
 
 from runner.app.planning.data_checks import ONE_PASS_FROM
 from tests.acceptance.contract.contract_project import Project, assert_failed
+from tests.fakes.loopback_port import Answer
 from tests.fakes.web_server import Page, WebServer, web_server
 
 QUICK = 2  # seconds a signed URL lives, so that a lost upload is known soon
@@ -67,6 +68,22 @@ def test_what_is_wrong_in_the_last_row_starts_nothing(project: Project) -> None:
     assert_failed(project, "churn", "data")
     assert project.service.accepted("churn") == []
     assert [call.whole for call in project.service.calls("churn", "put")] == [False]
+    project.write_data("churn", table(2))
+    assert project.run().code == 0
+    assert project.service.accepted("churn") == [table(2)]
+
+
+def test_nobody_can_say_that_a_part_of_the_data_was_trained(project: Project) -> None:
+    model = project.add("churn", train=table(1, last="one field\n"), wait={"timeout": "1s", "poll": "100ms"})
+    model.always["status"] = Answer(status=500, body=b"{}")
+    assert project.run().code == 8
+
+    refused = project.retrain("resolve", "churn", "--as", "started", "--reason", "seen in the product")
+    taken = project.retrain("resolve", "churn", "--as", "not-started", "--reason", "removed from the product")
+
+    assert (refused.code, taken.code) == (2, 0), refused.err + taken.err
+    assert "retrain resolve churn --as not-started" in refused.err
+    del model.always["status"]
     project.write_data("churn", table(2))
     assert project.run().code == 0
     assert project.service.accepted("churn") == [table(2)]
